@@ -1,0 +1,100 @@
+"""What an agent folder provides: everything aimond knows of one CLI, as pure functions and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from aimond.core.event import Event
+from aimond.core.evidence import Source
+from aimond.core.state import Patience
+from aimond.otlp.record import Attributes, Record
+
+SOURCES: Final = {"logs": Source.LOG, "traces": Source.SPAN, "metrics": Source.LOG}
+WORD: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What one hook program was given. ``at``: its arrival, µs; ``via``: ``hook`` or ``notify``; ``pid``: the CLI's."""
+
+    event: str
+    via: str
+    fields: Mapping[str, Any]
+    at: int
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One CLI. Records are its own by the start of their ``scopes`` or of their event ``names``.
+
+    ``spans``, ``metrics``: the names it reads, all others are passed over unread; None: all. ``known``: log events it
+    knows and may ignore; any other is counted as unknown. ``executables``: process names (``comm``) its sessions live
+    in."""
+
+    name: str
+    title: str
+    scopes: tuple[str, ...]
+    names: tuple[str, ...]
+    spans: frozenset[str] | None
+    metrics: frozenset[str]
+    known: frozenset[str]
+    executables: frozenset[str]
+    patience: Patience
+    events: Callable[[Record, int], Iterable[Event]]
+    hook_events: Callable[[Payload], Iterable[Event]]
+
+
+def word(attributes: Attributes, key: str, limit: int = WORD) -> str:
+    """A stranger's word made fit to show: printable, of bounded length."""
+    return clean(attributes.text(key), limit)
+
+
+def clean(text: str, limit: int = WORD) -> str:
+    """Text without control characters, cut at ``limit``."""
+    text = text[:limit]
+    return text if text.isprintable() else "".join(char for char in text if char.isprintable())
+
+
+def micros(attributes: Attributes, key: str) -> int:
+    """A duration in ms, as µs; 0 when it is not said."""
+    return int((attributes.real(key) or 0) * 1000)
+
+
+def dollars(attributes: Attributes, key: str) -> Decimal | None:
+    """Money as it was written, None when it was not."""
+    try:
+        amount = Decimal(attributes.text(key))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and 0 <= amount < 10**9 else None
+
+
+def count(attributes: Attributes, key: str) -> int:
+    """A number of tokens, 0 when it is not said."""
+    return attributes.integer(key) or 0
+
+
+# Status to the classes of ``LastErrorClass``; ranges, the first that fits.
+_ERROR_CLASSES: Final = (
+    ((401, 401), "auth"),
+    ((403, 403), "auth"),
+    ((429, 429), "rate_limit"),
+    ((408, 408), "timeout"),
+    ((504, 504), "timeout"),
+    ((400, 499), "invalid"),
+    ((500, 599), "server"),
+)
+
+
+def error_class(status: int | None) -> str:
+    """The class of a failed request by its HTTP status (529, overloaded, is the server's), "" when it had none."""
+    return next((name for (low, high), name in _ERROR_CLASSES if status and low <= status <= high), "")
+
+
+def error_text(status: int | None) -> str:
+    """What may be told of an error: the provider's own message can name accounts and quote prompts."""
+    return f"HTTP {status}" if status else "no answer"

@@ -1,0 +1,33 @@
+"""Claude Code: everything aimond knows of it."""
+
+from aimond.agents.agent import Agent
+from aimond.agents.claude_code.hooks import hook_events
+from aimond.agents.claude_code.telemetry import NAME, READERS, TITLE, events
+from aimond.core.state import Patience
+from aimond.core.turn import SECOND
+
+AGENT = Agent(
+    name=NAME,
+    title=TITLE,
+    scopes=("com.anthropic.claude_code",),
+    names=("claude_code.",),
+    spans=frozenset({"claude_code.interaction", "claude_code.llm_request", "claude_code.tool"}),
+    metrics=frozenset({"claude_code.session.count"}),
+    known=frozenset(READERS)
+    | {
+        "api_request_body",
+        "api_response_body",
+        "api_retries_exhausted",
+        "assistant_response",
+        "compaction",
+        "hook_execution_complete",
+        "hook_registered",
+        "permission_mode_changed",
+        "retention_sweep",
+    },
+    executables=frozenset({"claude", "node"}),
+    # Logs leave 5.0 s after the first record by default (2.1.330); retries are silent and end with an api_error.
+    patience=Patience(settle=7 * SECOND, unattended=10 * SECOND, one_per_process=True),
+    events=events,
+    hook_events=hook_events,
+)

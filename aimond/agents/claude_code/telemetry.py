@@ -1,0 +1,217 @@
+"""Claude Code's log records and spans as events. Seen in 2.0.76, 2.1.100, 2.1.200 and 2.1.330.
+
+Tokens and cost are counted from ``api_request`` alone: ``llm_request`` spans and the metrics tell of the same calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from aimond.agents.agent import SOURCES, count, dollars, error_class, error_text, micros, word
+from aimond.core import event as ev
+from aimond.core.usage import Usage
+from aimond.otlp.record import Record
+
+NAME: Final = "claude-code"
+TITLE: Final = "Claude Code"
+
+# ``query_source`` of the conversation itself (2.1.200): a terminal, or -p. All others are helpers and sub-agents.
+MAIN: Final = {"repl_main_thread": True, "sdk": False}
+LEAVES: Final = {"exit": "ended", "quit": "ended", "clear": "replaced"}
+REFUSED_BY_USER: Final = ("user_reject", "user_abort")
+ABORTED: Final = "Request was aborted."  # 2.0.76 logs Esc as an api_error
+WAKE_UP: Final = "<task-notification>"
+
+
+def events(record: Record, pid: int) -> Iterator[ev.Event]:
+    """What one record says. Records without ``session.id`` say nothing that could be told apart."""
+    session = word(record.attributes, "session.id")
+    read = READERS.get(record.name)
+    if not session or read is None:
+        return
+    common = {
+        "agent": NAME,
+        "session": session,
+        "at": record.at,
+        "source": SOURCES[record.signal],
+        "record": record.name,
+        "pid": pid,
+    }
+    yield from read(record, common)
+
+
+def _key(record: Record, *more: str) -> str:
+    """The same record delivered again. ``event.sequence`` restarts with the process; 2.0.76 has none."""
+    return ":".join((record.name, str(record.at), record.attributes.text("event.sequence"), *more))
+
+
+def _sub_agent(record: Record) -> str:
+    return word(record.attributes, "agent_id")
+
+
+# -- log records ------------------------------------------------------------------------------------
+
+
+def _startup(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    # With --continue these carry an id that nothing else will ever use: they show no session.
+    yield ev.SessionDetail(**common, title=TITLE, version=word(record.resource, "service.version"))
+
+
+def _session_count(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    """One metric per process. ``start_type`` "continue" comes under the throw-away id; 2.0.76 has the metric in
+    terminals only, and nothing else there tells those from -p."""
+    version = record.resource.text("service.version")
+    shows = record.attributes.text("start_type") in ("fresh", "resume")
+    asks = True if version.startswith("2.0.") else None
+    yield ev.SessionDetail(
+        **common, title=TITLE, version=word(record.resource, "service.version"), shows=shows, asks=asks
+    )
+
+
+def _user_prompt(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    yield ev.SessionDetail(**common, title=TITLE, version=word(record.resource, "service.version"), shows=True)
+    command = record.attributes.text("command_name")
+    if command in LEAVES:
+        yield ev.SessionEnded(**common, key=_key(record), reason=LEAVES[command])
+    elif not command:
+        yield ev.PromptSubmitted(
+            **common,
+            key=_key(record),
+            turn=word(record.attributes, "prompt.id"),
+            trace=record.trace,
+            synthetic=record.attributes.text("prompt").startswith(WAKE_UP),
+        )
+
+
+def _api_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    attributes = record.attributes
+    source, model = attributes.text("query_source"), word(attributes, "model")
+    main = (source in MAIN and not _sub_agent(record)) if source else None
+    if source in MAIN:
+        yield ev.SessionDetail(**common, asks=MAIN[source])
+    elif not source and "haiku" not in model:
+        # 2.0.76 tells helpers from the conversation by nothing but their model.
+        yield ev.SessionDetail(**common, main_model=model)
+    if _sub_agent(record):
+        yield ev.BackgroundStarted(**common, task=_sub_agent(record))
+    yield ev.ModelCallFinished(
+        **common,
+        key=_key(record, model, attributes.text("request_id")),
+        model=model,
+        main=main,
+        started=record.at - micros(attributes, "duration_ms"),
+        cost=dollars(attributes, "cost_usd"),
+        usage=Usage(
+            input=count(attributes, "input_tokens"),
+            cache_read=count(attributes, "cache_read_tokens"),
+            cache_write=count(attributes, "cache_creation_tokens"),
+            output=count(attributes, "output_tokens"),
+        ),
+    )
+
+
+def _api_error(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    """One per call that is given up; the retries before it are silent."""
+    attributes = record.attributes
+    status, source = attributes.integer("status_code"), attributes.text("query_source")
+    main = (source in MAIN and not _sub_agent(record)) if source else None
+    aborted = attributes.text("error") == ABORTED
+    yield ev.ModelCallFailed(
+        **common,
+        key=_key(record),
+        model=word(attributes, "model"),
+        main=main,
+        error_class=error_class(status),
+        message=error_text(status),
+        final=True,
+        aborted=aborted,
+    )
+    if aborted:
+        yield ev.TurnFinished(**common, outcome=ev.Outcome.INTERRUPTED, weak=True)
+
+
+def _tool_decision(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    if _sub_agent(record):
+        yield ev.BackgroundStarted(**common, task=_sub_agent(record))
+        return
+    attributes = record.attributes
+    call, name = word(attributes, "tool_use_id"), word(attributes, "tool_name")
+    if attributes.text("decision") == "accept":
+        yield ev.ToolStarted(**common, key=_key(record, call), call=call, name=name)
+        return
+    yield ev.ToolFinished(
+        **common, key=_key(record, call), call=call or f"{name}@{record.at}", name=name, started=record.at
+    )
+    if attributes.text("source") in REFUSED_BY_USER:
+        yield ev.TurnFinished(**common, outcome=ev.Outcome.INTERRUPTED, weak=True)
+
+
+def _tool_result(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    if _sub_agent(record):
+        return
+    call = word(record.attributes, "tool_use_id")
+    started = record.at - micros(record.attributes, "duration_ms")
+    name = word(record.attributes, "tool_name")
+    yield ev.ToolFinished(**common, key=_key(record, call), call=call, name=name, started=started)
+
+
+def _subagent_completed(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    wakes = record.attributes.flag("is_async") is True
+    yield ev.BackgroundFinished(**common, task=_sub_agent(record), wakes=wakes)
+
+
+def _hook_ran(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    """Any Stop hook of the user's marks the end of a turn in the logs (2.1.330)."""
+    if record.attributes.text("hook_event") == "Stop" and not _sub_agent(record):
+        yield ev.TurnFinished(**common, outcome=ev.Outcome.COMPLETED, weak=True)
+
+
+# -- spans ------------------------------------------------------------------------------------------
+
+
+def _interaction(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    """One per prompt, slash commands too; done, failed and cut turns look alike."""
+    yield ev.TurnFinished(**common, started=record.start, claim=record.span)
+
+
+def _llm_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    source = record.attributes.text("query_source_safe") or record.attributes.text("query_source")
+    if _sub_agent(record):
+        yield ev.BackgroundStarted(**common, task=_sub_agent(record))
+        return
+    if record.error or (source and source not in MAIN):
+        return
+    yield ev.ModelCallFinished(
+        **common,
+        key=record.span,
+        model=word(record.attributes, "model"),
+        started=record.start,
+        goes_on=record.attributes.text("stop_reason") == "tool_use",
+    )
+
+
+def _tool_span(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    if _sub_agent(record):
+        yield ev.BackgroundStarted(**common, task=_sub_agent(record))
+        return
+    call = word(record.attributes, "tool_use_id") or record.span
+    name = word(record.attributes, "tool_name")
+    yield ev.ToolFinished(**common, key=record.span, call=call, name=name, started=record.start)
+
+
+READERS: Final[dict[str, Callable[[Record, dict[str, Any]], Iterator[ev.Event]]]] = {
+    "managed_settings_resolved": _startup,
+    "plugin_loaded": _startup,
+    "claude_code.session.count": _session_count,
+    "user_prompt": _user_prompt,
+    "api_request": _api_request,
+    "api_error": _api_error,
+    "tool_decision": _tool_decision,
+    "tool_result": _tool_result,
+    "subagent_completed": _subagent_completed,
+    "hook_execution_start": _hook_ran,
+    "claude_code.interaction": _interaction,
+    "claude_code.llm_request": _llm_request,
+    "claude_code.tool": _tool_span,
+}

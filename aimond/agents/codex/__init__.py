@@ -1,0 +1,30 @@
+"""Codex CLI: everything aimond knows of it."""
+
+from aimond.agents.agent import Agent
+from aimond.agents.codex.hooks import hook_events
+from aimond.agents.codex.telemetry import NAME, READERS, TITLE, TURN_SPAN, events
+from aimond.core.state import Patience
+from aimond.core.turn import SECOND
+
+AGENT = Agent(
+    name=NAME,
+    title=TITLE,
+    scopes=("codex",),
+    names=("codex.",),
+    spans=frozenset({TURN_SPAN}),
+    metrics=frozenset(),
+    known=frozenset(READERS)
+    | {
+        "codex.auth_recovery",
+        "codex.startup_phase",
+        "codex.turn_cost",
+        "codex.turn_ttft",
+        "codex.websocket_connect",
+        "codex.websocket_event",
+    },
+    executables=frozenset({"codex", "node"}),
+    # Logs come within 1.0 s, spans within 5 s of a terminal; the longest pause between tries seen is 5 s (0.169.0).
+    patience=Patience(settle=4 * SECOND, traced=8 * SECOND, unattended=10 * SECOND, failure=20 * SECOND),
+    events=events,
+    hook_events=hook_events,
+)

@@ -1,0 +1,88 @@
+"""Codex CLI's hook and notify payloads as events. Seen in 0.169.0 (both) and 0.80.0 (notify); text is not read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+
+from aimond.agents.agent import Payload, clean
+from aimond.agents.codex.telemetry import NAME, TITLE
+from aimond.core import event as ev
+from aimond.core.evidence import Source
+
+
+class Hook(BaseModel):
+    """The fields that are read; all others are dropped here."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    session_id: str = Field(validation_alias=AliasChoices("session_id", "thread-id"))
+    turn_id: str = Field("", validation_alias=AliasChoices("turn_id", "turn-id"))
+    cwd: str = ""
+    model: str = ""
+    tool_name: str = ""
+    tool_use_id: str = ""
+
+
+def hook_events(payload: Payload) -> Iterator[ev.Event]:
+    """What one hook says; nothing, when its payload is not one of Codex CLI's."""
+    read = READERS.get(payload.event)
+    if read is None:
+        return
+    try:
+        hook = Hook.model_validate(payload.fields)
+    except ValidationError:
+        return
+    common = {
+        "agent": NAME,
+        "session": clean(hook.session_id),
+        "at": payload.at,
+        "source": Source.HOOK,
+        "record": payload.event,
+        "pid": payload.pid,
+    }
+    yield from read(hook, common)
+
+
+def _session_start(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
+    yield ev.SessionDetail(**common, title=TITLE, directory=clean(hook.cwd, 4096), model=clean(hook.model), shows=True)
+
+
+def _user_prompt(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
+    yield ev.PromptSubmitted(**common, turn=clean(hook.turn_id))
+
+
+def _permission(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
+    # Hooks call the tool "Bash" that log records call "exec_command": no name to prove the wait over by.
+    yield ev.WaitStarted(**common, tool=clean(hook.tool_name))
+
+
+def _tool_over(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
+    yield ev.ToolFinished(**common, call=clean(hook.tool_use_id), name=clean(hook.tool_name), started=common["at"])
+
+
+def _stop(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
+    yield ev.TurnFinished(**common, outcome=ev.Outcome.COMPLETED, weak=True)
+
+
+def _notify(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
+    """``agent-turn-complete``: for title threads too, so it shows no session that nothing else has told of."""
+    yield ev.SessionDetail(**common, directory=clean(hook.cwd, 4096))
+    yield ev.TurnFinished(**common, outcome=ev.Outcome.COMPLETED, weak=True)
+
+
+def _session_end(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
+    yield ev.SessionEnded(**common)
+
+
+READERS: Final[dict[str, Callable[[Hook, dict[str, Any]], Iterator[ev.Event]]]] = {
+    "SessionStart": _session_start,
+    "UserPromptSubmit": _user_prompt,
+    "PermissionRequest": _permission,
+    "PostToolUse": _tool_over,
+    "Stop": _stop,
+    "agent-turn-complete": _notify,
+    "SessionEnd": _session_end,
+}

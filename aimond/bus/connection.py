@@ -1,0 +1,155 @@
+"""Our place on the session bus: the name, through back-pressure and through the death of the bus."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from dbus_fast import Message, NameFlag, RequestNameReply
+from dbus_fast.aio import MessageBus
+
+from aimond.bus.contract import NAME
+
+_LOG: Final = logging.getLogger(__name__)
+
+FIRST_RETRY: Final = 0.1
+LAST_RETRY: Final = 5.0
+MOST_UNSENT: Final = 20_000
+
+
+class AlreadyRunning(Exception):  # noqa: N818  (a fact about the desktop, not a mistake)
+    """Another process owns the name ``org.ai.Monitor``; its ``pid`` is 0 if it left meanwhile."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(f"aimond is already running on this bus (pid {pid})")
+        self.pid = pid
+
+
+def session_address() -> str:
+    """Where the session bus is: the environment says, or it is where systemd puts it, or ``aimond run`` did."""
+    usual = _runtime() / "bus"
+    if address := os.environ.get("DBUS_SESSION_BUS_ADDRESS"):
+        return address
+    ours = _runtime() / "aimond" / "bus"
+    return f"unix:path={ours if ours.is_socket() and not usual.is_socket() else usual}"
+
+
+def private_address() -> str:
+    """Where ``aimond run`` starts a bus when there is none."""
+    return f"unix:path={_runtime()}/aimond/bus"
+
+
+def _runtime() -> Path:
+    return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+
+
+class _PatientSocket:
+    """The socket of dbus-fast's writer, made to wait.
+
+    dbus-fast 5.2 takes a full socket for the end of the connection. Nothing sent makes it wait until there is room; and
+    of a dead connection the reader hears, so that no unsent message has to complain.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def send(self, data: memoryview) -> int:
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            return len(data)
+
+
+class Connection:
+    """One connection at a time, whose calls are answered by ``answer``."""
+
+    def __init__(self, answer: Callable[[Message], Message | bool], address: str | None) -> None:
+        self._answer = answer
+        self._address = address
+        self._bus: MessageBus | None = None
+
+    async def open(self) -> None:
+        """Connect and own the name. AlreadyRunning if it has an owner; OSError and others if there is no bus."""
+        bus = MessageBus(self._address or session_address())
+        bus.add_message_handler(self._answer)
+        await bus.connect()
+        bus._writer.sock = _PatientSocket(bus._sock)  # type: ignore[union-attr, arg-type]
+        try:
+            if await bus.request_name(NAME, NameFlag.DO_NOT_QUEUE) is not RequestNameReply.PRIMARY_OWNER:
+                raise AlreadyRunning(await _owner(bus))
+        except BaseException:
+            bus.disconnect()
+            raise
+        self._bus = bus
+
+    async def keep(self) -> None:
+        """Open again whenever the bus dies; never returns.
+
+        A name that is taken then is waited for: whoever was started in between finds our ports in use and leaves.
+        """
+        while True:
+            await self._closed()
+            _LOG.warning("lost the session bus; trying to come back")
+            delay = FIRST_RETRY
+            while not await self._reopen():
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, LAST_RETRY)
+            _LOG.info("back on the session bus")
+
+    async def _reopen(self) -> bool:
+        try:
+            await self.open()
+        except Exception as error:
+            _LOG.debug("no session bus yet: %s", error)
+            return False
+        return True
+
+    def send(self, message: Message) -> None:
+        """Send, or forget it when there is no connection: readers of the next one ask anew.
+
+        A bus that takes nothing for too long is given up, so that what waits for it stays bounded.
+        """
+        if not self._bus or not self._bus.connected:
+            return
+        self._bus.send(message)
+        if len(self._bus._writer.messages) > MOST_UNSENT:  # type: ignore[union-attr]
+            _LOG.warning("the session bus takes no messages")
+            self._bus.disconnect()
+
+    async def close(self) -> None:
+        """Leave the bus."""
+        if self._bus:
+            self._bus.disconnect()
+            await self._closed()
+
+    async def _closed(self) -> None:
+        if self._bus:
+            await asyncio.shield(until_gone(self._bus))
+
+
+async def until_gone(bus: MessageBus) -> None:
+    """Wait for the end of a connection, whatever ends it."""
+    with suppress(Exception):
+        await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+
+
+async def _owner(bus: MessageBus) -> int:
+    reply = await bus.call(
+        Message(
+            destination="org.freedesktop.DBus",
+            path="/org/freedesktop/DBus",
+            interface="org.freedesktop.DBus",
+            member="GetConnectionUnixProcessID",
+            signature="s",
+            body=[NAME],
+        )
+    )
+    return reply.body[0] if reply and reply.signature == "u" else 0

@@ -1,0 +1,127 @@
+"""``org.ai.Monitor``: all sessions together, and what can be asked about them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from dbus_fast import DBusError, Variant
+
+from aimond.bus.contract import INTERFACE_VERSION, MONITOR, NO_SUCH_SESSION
+from aimond.bus.session import entry, path
+from aimond.bus.source import Source
+from aimond.bus.values import money, text, variant
+from aimond.core.change import Health, Reason
+from aimond.core.snapshot import SessionSnapshot, State, most_urgent
+
+_COUNTED: Final = (State.WORKING, State.WAITING, State.COMPLETED, State.QUIET, State.FAILED)
+_UNASKED: Final = (State.WORKING, State.IDLE)
+
+
+def summary(sessions: list[SessionSnapshot]) -> dict[str, Any]:
+    """The properties that follow from the sessions."""
+    ordered = most_urgent(sessions)
+    counts = Counter(session.state for session in sessions if not session.parent)
+    return {
+        "State": str(ordered[0].state) if ordered else "none",
+        "Sessions": [path(session) for session in ordered],
+        "SessionCount": counts.total(),
+        **{f"{state.capitalize()}Count": counts[state] for state in _COUNTED},
+        "CurrentSession": _current(ordered),
+    }
+
+
+def _current(ordered: list[SessionSnapshot]) -> str:
+    if not ordered:
+        return "/"
+    asks = ordered[0].state not in _UNASKED
+    return path(ordered[0] if asks else max(ordered, key=lambda session: session.last_activity))
+
+
+def totals(source: Source) -> dict[str, Any]:
+    """The properties that follow from usage and health."""
+    used = source.totals()
+    return {
+        "CostToday": money(used.cost_today),
+        "CostTodayBasis": str(used.cost_today_basis),
+        "CostMonth": money(used.cost_month),
+        "TokensToday": used.tokens_today,
+        "TelemetryHealth": {text(agent): _health(health) for agent, health in source.health().items()},
+    }
+
+
+def _health(health: Health) -> dict[str, Variant]:
+    return {
+        "State": variant("s", health.state),
+        "LastRecord": variant("t", health.last_record),
+        "Records": variant("t", health.records),
+        "UnknownEvents": variant("t", health.unknown_events),
+        "Hint": variant("s", health.hint),
+    }
+
+
+def _reason(reason: Reason) -> dict[str, Variant]:
+    return {
+        "Time": variant("t", reason.at),
+        "State": variant("s", reason.state),
+        "Evidence": variant("s", reason.evidence),
+        "Confidence": variant("s", reason.confidence),
+        "Record": variant("s", reason.record),
+    }
+
+
+class MonitorObject:
+    """The object at the root. A method of the contract that has no entry in ``methods`` is not supported yet."""
+
+    interface: Final = MONITOR
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.methods: dict[str, Callable[..., list[Any]]] = {
+            "ListSessions": self._list_sessions,
+            "GetSession": self._get_session,
+            "Acknowledge": self._acknowledge,
+            "AcknowledgeAll": self._acknowledge_all,
+            "Explain": self._explain,
+        }
+
+    def properties(self) -> dict[str, Variant]:
+        """All properties."""
+        values = {
+            "Version": self._source.version,
+            "InterfaceVersion": INTERFACE_VERSION,
+            **summary(self._source.sessions()),
+            **totals(self._source),
+            "Inhibited": False,
+        }
+        return {name: variant(MONITOR.properties[name].type, value) for name, value in values.items()}
+
+    def _list_sessions(self) -> list[Any]:
+        return [[entry(session) for session in most_urgent(self._source.sessions())]]
+
+    def _get_session(self, name: str) -> list[Any]:
+        return [entry(self._find(name))]
+
+    def _acknowledge(self, name: str) -> list[Any]:
+        session = self._find(name)
+        self._source.acknowledge(session.agent, session.id)
+        return []
+
+    def _acknowledge_all(self) -> list[Any]:
+        self._source.acknowledge_all()
+        return []
+
+    def _explain(self, name: str) -> list[Any]:
+        session = self._find(name)
+        return [[_reason(reason) for reason in self._source.explain(session.agent, session.id)]]
+
+    def _find(self, name: str) -> SessionSnapshot:
+        sessions = self._source.sessions()
+        for session in sessions:
+            if name == session.id:
+                return session
+        for session in sessions:
+            if name == f"{session.agent}:{session.id}":
+                return session
+        raise DBusError(NO_SUCH_SESSION, f"there is no session {text(name[:80])!r}")

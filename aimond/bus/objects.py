@@ -1,0 +1,144 @@
+"""The tree of objects below ``/org/ai/Monitor``, and the standard interfaces on all of it.
+
+Calls are answered from the contract's tables by one function, not by dbus-fast's ``ServiceInterface``: that one knows
+no annotations, sends InterfacesAdded from the wrong path and searches all exports for each signal (seen in 5.2).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from dbus_fast import DBusError, ErrorType, Message, MessageFlag, MessageType, Variant
+
+from aimond.bus.contract import FAILED, NOT_SUPPORTED, OURS, ROOT, SESSION, STANDARD, Interface
+from aimond.bus.monitor import MonitorObject
+from aimond.bus.session import SessionObject, path, properties
+from aimond.bus.source import Source
+from aimond.bus.standard import DOCTYPE, INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Exported(Protocol):
+    """An object with an interface of ours. A method of that interface that is not in ``methods`` is yet to come."""
+
+    @property
+    def interface(self) -> Interface:
+        """What the contract says of it."""
+
+    @property
+    def methods(self) -> dict[str, Callable[..., list[Any]]]:
+        """From a name and the arguments to the results."""
+
+    def properties(self) -> dict[str, Variant]:
+        """All of them."""
+
+
+class Node:
+    """One place in the tree: an object, or only the way to one."""
+
+    def __init__(self, path: str, exported: Exported | None, children: list[str]) -> None:
+        self.children = children
+        self.exported = exported
+        names = [PEER, INTROSPECTABLE]
+        if exported:
+            names.append(PROPERTIES)
+        if path == ROOT:
+            names.append(OBJECT_MANAGER)
+        self.interfaces = [STANDARD[name] for name in names]
+        if exported:
+            self.interfaces.insert(0, exported.interface)
+
+    def interface(self, name: str | None, member: str) -> Interface:
+        """The interface a call is for; callers may leave its name out."""
+        for interface in self.interfaces:
+            if interface.name == name or (name is None and member in interface.methods):
+                return interface
+        raise DBusError(ErrorType.UNKNOWN_INTERFACE, f"this object has no {name or f'interface with a {member}'}")
+
+    def values(self, interface: str) -> dict[str, Variant]:
+        """The properties of an interface; those of the standard have none, and the empty name means any."""
+        if interface and not any(interface == known.name for known in self.interfaces):
+            raise DBusError(ErrorType.UNKNOWN_INTERFACE, f"this object has no {interface[:80]!r}")
+        return self.exported.properties() if self.exported and (not interface or interface in OURS) else {}
+
+    def value(self, interface: str, name: str) -> Variant:
+        """One property."""
+        values = self.values(interface)
+        if name not in values:
+            raise DBusError(ErrorType.UNKNOWN_PROPERTY, f"this object has no property {name[:80]!r}")
+        return values[name]
+
+
+class Objects:
+    """Everything a reader can call. Nothing is kept: each answer is what the source says now."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._monitor = MonitorObject(source)
+        self._standard: dict[tuple[str, str], Callable[..., list[Any]]] = {
+            (INTROSPECTABLE, "Introspect"): self._introspect,
+            (PROPERTIES, "Get"): self._get,
+            (PROPERTIES, "GetAll"): self._get_all,
+            (PROPERTIES, "Set"): self._set,
+            (OBJECT_MANAGER, "GetManagedObjects"): self._managed_objects,
+        }
+
+    def answer(self, call: Message) -> Message | bool:
+        """The reply to a call, True when it wants none, False for what is not ours to answer."""
+        if call.message_type is not MessageType.METHOD_CALL or call.interface == PEER:
+            return False
+        try:
+            reply = Message.new_method_return(call, *self._result(call))
+        except DBusError as error:
+            reply = Message.new_error(call, error.type, error.text)
+        except Exception as error:
+            _LOG.exception("%s.%s failed", call.interface, call.member)
+            reply = Message.new_error(call, FAILED, f"{type(error).__name__}; the log of aimond knows more")
+        return True if call.flags & MessageFlag.NO_REPLY_EXPECTED else reply
+
+    def _result(self, call: Message) -> tuple[str, list[Any]]:
+        node, member = self._node(call.path or "/"), call.member or ""
+        interface = node.interface(call.interface, member)
+        method = interface.methods.get(member)
+        if method is None:
+            raise DBusError(ErrorType.UNKNOWN_METHOD, f"{interface.name} has no method {member}")
+        if call.signature != method.takes:
+            raise DBusError(ErrorType.INVALID_ARGS, f"{member} takes '{method.takes}', not '{call.signature}'")
+        if standard := self._standard.get((interface.name, member)):
+            return method.gives, standard(node, *call.body)
+        own = node.exported and node.exported.methods.get(member)
+        if not own:
+            raise DBusError(NOT_SUPPORTED, f"this version of aimond has no {member}")
+        return method.gives, own(*call.body)
+
+    def _node(self, at: str) -> Node:
+        below = f"{at.rstrip('/')}/"
+        sessions = {path(session): session for session in self._source.sessions()}
+        children = {one[len(below) :].split("/", 1)[0] for one in (ROOT, *sessions) if one.startswith(below)}
+        exported: Exported | None = self._monitor if at == ROOT else None
+        if session := sessions.get(at):
+            exported = SessionObject(self._source, session)
+        if not exported and not children:
+            raise DBusError(ErrorType.UNKNOWN_OBJECT, "there is no such object")
+        return Node(at, exported, sorted(children))
+
+    def _introspect(self, node: Node) -> list[Any]:
+        interfaces = "\n".join(interface.xml.rstrip() for interface in node.interfaces)
+        children = "".join(f'<node name="{name}"/>\n' for name in node.children)
+        return [f"{DOCTYPE}<node>\n{interfaces}\n{children}</node>\n"]
+
+    def _managed_objects(self, _node: Node) -> list[Any]:
+        return [{path(session): {SESSION.name: properties(session)} for session in self._source.sessions()}]
+
+    def _get(self, node: Node, interface: str, name: str) -> list[Any]:
+        return [node.value(interface, name)]
+
+    def _get_all(self, node: Node, interface: str) -> list[Any]:
+        return [node.values(interface)]
+
+    def _set(self, node: Node, interface: str, name: str, _value: Variant) -> list[Any]:
+        node.value(interface, name)
+        raise DBusError(ErrorType.PROPERTY_READ_ONLY, f"{name} is read-only")

@@ -1,0 +1,103 @@
+"""``aimond run``: the monitor itself, on the session bus, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+from aimond import __version__
+from aimond.bus.connection import AlreadyRunning, private_address, session_address
+from aimond.config import Config, ConfigError, load
+from aimond.daemon import Daemon
+from aimond.otlp.ports import PortInUse
+
+_PRIORITIES: Final = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. 1: could not start, 2: the configuration is wrong."""
+    try:
+        config = load(arguments.config)
+    except ConfigError as error:
+        return _fail(str(error), 2)
+    _log_to_stderr(config)
+    try:
+        with _bus() as address:
+            asyncio.run(_serve(config, address))
+    except AlreadyRunning as other:
+        return _fail(str(other))
+    except PortInUse as taken:
+        key = "grpc_port" if taken.port == config.otlp.grpc_port else "http_port"
+        return _fail(f"{taken}; choose another one with `{key}` under [otlp] in config.toml, and tell the CLIs")
+    except (OSError, subprocess.SubprocessError) as error:
+        return _fail(f"cannot start: {error}")
+    return 0
+
+
+async def _serve(config: Config, address: str) -> None:
+    serving = asyncio.ensure_future(Daemon(config, address).run(_ready))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, serving.cancel)
+    with suppress(asyncio.CancelledError):
+        await serving
+
+
+def _ready(where: str) -> None:
+    logging.getLogger("aimond").info("aimond %s is ready: org.ai.Monitor on the session bus, %s", __version__, where)
+
+
+@contextmanager
+def _bus() -> Iterator[str]:
+    """The address of the session bus; of a private one, started for us, where there is none."""
+    address = session_address()
+    path = Path(address.partition("unix:path=")[2].partition(",")[0])
+    if "DBUS_SESSION_BUS_ADDRESS" in os.environ or path.is_socket():
+        yield address
+        return
+    private = private_address()
+    socket_path = Path(private.partition("unix:path=")[2])
+    socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    socket_path.unlink(missing_ok=True)
+    command = ["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=1", f"--address={private}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as daemon:  # noqa: S603
+        try:
+            if not daemon.stdout or not daemon.stdout.readline():
+                raise OSError("there is no session bus, and dbus-daemon cannot start a private one")
+            logging.getLogger("aimond").warning(
+                "there is no session bus; started a private one. For other programs:\n"
+                "  export DBUS_SESSION_BUS_ADDRESS=%s",
+                private,
+            )
+            yield private
+        finally:
+            daemon.terminate()
+            socket_path.unlink(missing_ok=True)
+
+
+class _Prioritised(logging.Formatter):
+    """Systemd's ``<N>`` before each message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"<{_PRIORITIES.get(record.levelno, 6)}>{super().format(record)}"
+
+
+def _log_to_stderr(config: Config) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    under_systemd = "JOURNAL_STREAM" in os.environ
+    handler.setFormatter(_Prioritised("%(message)s") if under_systemd else logging.Formatter("aimond: %(message)s"))
+    logging.basicConfig(level=config.log.level.upper(), handlers=[handler])
+
+
+def _fail(message: str, status: int = 1) -> int:
+    print(f"aimond: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,81 @@
+"""The settings: every key with its default, in one place. ``docs/config.md`` tells of each."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names the file and the key, and what would be right."""
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are refused by name, so that a typing mistake does not pass for a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Otlp(Section):
+    """Where telemetry is received; on loopback only. A port of 0 takes any free one."""
+
+    http: bool = True
+    http_port: Port = 4318
+    grpc: bool = True
+    grpc_port: Port = 4317
+    hosts: tuple[str, ...] = ()
+    queue: Annotated[int, Field(ge=1, le=100_000)] = 256
+
+
+class Sessions(Section):
+    """What is kept of sessions. ``expire`` is in seconds of silence, for sessions whose process is unknown."""
+
+    expire: Annotated[int, Field(ge=60)] = 3600
+    max: Annotated[int, Field(ge=1, le=10_000)] = 256
+
+
+class Log(Section):
+    """What is logged, to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Config(Section):
+    """The whole file."""
+
+    otlp: Otlp = Otlp()
+    sessions: Sessions = Sessions()
+    log: Log = Log()
+
+
+def default_path() -> Path:
+    """Where the file is looked for: ``$XDG_CONFIG_HOME/aimond/config.toml``."""
+    home = os.environ.get("XDG_CONFIG_HOME")
+    base = Path(home) if home and Path(home).is_absolute() else Path.home() / ".config"
+    return base / "aimond" / "config.toml"
+
+
+def load(path: Path | None = None) -> Config:
+    """The settings of that file; of the default one if there is one, else the defaults. Raises ConfigError."""
+    chosen = path or default_path()
+    try:
+        text = chosen.read_text()
+    except FileNotFoundError:
+        if path is None:
+            return Config()
+        raise ConfigError(f"{chosen}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{chosen}: {error}") from None
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{chosen}: {error}") from None
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise ConfigError(f"{chosen}: " + "; ".join(faults)) from None

@@ -1,0 +1,193 @@
+"""What an agent did, in one vocabulary for all CLIs. Agents make these; the tracker is the only one to read them.
+
+Every event says when it happened (``at``, µs since the epoch, by the CLI's word) and who says so (``source``,
+``record``). ``key`` is what makes it the same event when it is delivered again; "" for events that may be applied any
+number of times. ``pid`` is the process the session lives in, 0 when unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from aimond.core.evidence import Source
+from aimond.core.usage import NOTHING, Spent, Usage
+
+
+class Outcome(StrEnum):
+    """How a turn ended."""
+
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    agent: str
+    session: str
+    at: int
+    source: Source
+    record: str = ""
+    key: str = ""
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionDetail(Event):
+    """Something about the session itself; "" and None mean: not said here.
+
+    ``asks``: whether the agent can ask for permission (a False comes from ``-p``, ``exec``, "never"). ``main_model``:
+    the model that does the work, where calls themselves do not tell it from helpers. ``hidden``: nobody's session
+    (Codex title threads). ``shows``: enough to show the session. ``title``: the agent's name for people."""
+
+    model: str = ""
+    main_model: str = ""
+    version: str = ""
+    directory: str = ""
+    host: str = ""
+    terminal: str = ""
+    title: str = ""
+    parent: str = ""
+    asks: bool | None = None
+    hidden: bool = False
+    shows: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(Event):
+    """The CLI said that this session is over: ``ended``, or ``replaced`` by another one (/clear)."""
+
+    reason: str = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptSubmitted(Event):
+    """A turn begins. ``synthetic``: nobody typed it, the agent woke itself up and goes on with the turn before.
+    ``trace`` is the trace id when the CLI also sends spans. ``turn`` is the CLI's own id of the turn."""
+
+    turn: str = ""
+    trace: str = ""
+    synthetic: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCallStarted(Event):
+    """A request to a model is under way."""
+
+    model: str = ""
+    main: bool | None = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCallFinished(Event):
+    """A model answered. ``started``: when the request began, 0 when not said. ``main``: False for helpers (routers,
+    titles, sub-agents), None where the CLI does not say. ``goes_on``: it asked for a tool, so another call follows.
+    ``usage`` None: counted elsewhere, here only as proof of when."""
+
+    model: str = ""
+    started: int = 0
+    main: bool | None = True
+    goes_on: bool = False
+    usage: Usage | None = None
+    cost: Decimal | None = None
+
+    @property
+    def spent(self) -> Spent:
+        """What this one call used."""
+        if self.usage is None:
+            return NOTHING
+        return Spent(1, self.usage, self.cost or NOTHING.cost, int(self.cost is not None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCallFailed(Event):
+    """A request failed. ``final``: the CLI gave up; otherwise it may try again. ``aborted``: the user cut it, which
+    is no error. ``error_class``: ``auth``, ``rate_limit``, ``timeout``, ``server``, ``invalid`` or ""."""
+
+    model: str = ""
+    main: bool | None = True
+    error_class: str = ""
+    message: str = ""
+    final: bool = False
+    aborted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolStarted(Event):
+    """A tool runs. ``call`` is its id, "" where the CLI gives none."""
+
+    call: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFinished(Event):
+    """A tool ended, well or not, or was refused."""
+
+    call: str = ""
+    name: str = ""
+    started: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitStarted(Event):
+    """The agent stands still until its user answers: ``permission`` or ``question``. ``only``: where several tools
+    run at once, the one whose records prove it over."""
+
+    kind: str = "permission"
+    tool: str = ""
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundStarted(Event):
+    """A sub-agent works on its own; the turn is not done before it is."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackgroundFinished(Event):
+    """That sub-agent is done. ``wakes``: the agent will go on by itself to use the result."""
+
+    task: str
+    wakes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnFinished(Event):
+    """Somebody says that the turn is over. ``outcome`` None: the other facts tell how. ``started``: when that turn
+    began, 0 when not said. ``weak``: work that starts later in the same turn refutes it. ``claim``: an id to refute
+    it by."""
+
+    outcome: Outcome | None = None
+    error_class: str = ""
+    turn: str = ""
+    started: int = 0
+    weak: bool = False
+    claim: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnGoesOn(Event):
+    """Refutes the claim of that id: more work follows from it."""
+
+    claim: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserActed(Event):
+    """Somebody typed a prompt in process ``pid``, whose session runs elsewhere (Codex's shared daemon)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStarted(Event):
+    """A process is there, working in ``directory``."""
+
+    directory: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessExited(Event):
+    """A process is gone, however it went: a pidfd does not tell."""

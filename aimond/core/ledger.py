@@ -1,0 +1,41 @@
+"""What all model calls together used, by time: the totals of a day or a month, whatever session they belong to."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aimond.core.change import Totals
+from aimond.core.turn import SECOND
+from aimond.core.usage import Spent, total
+
+# Local days begin on a quarter of an hour everywhere on Earth.
+BUCKET: Final = 900 * SECOND
+KEPT: Final = 62 * 86_400 * SECOND
+
+
+class Ledger:
+    """Spent tokens and money in buckets of a quarter of an hour, two months back."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, Spent] = {}
+
+    def add(self, at: int, spent: Spent) -> None:
+        """Count one model call that ended at ``at``."""
+        bucket = at // BUCKET
+        if bucket not in self._buckets:
+            self._forget(at)
+        self._buckets[bucket] = self._buckets.get(bucket, Spent()) + spent
+
+    def _forget(self, now: int) -> None:
+        oldest = (now - KEPT) // BUCKET
+        for bucket in [bucket for bucket in self._buckets if bucket < oldest]:
+            del self._buckets[bucket]
+
+    def since(self, start: int) -> Spent:
+        """Everything from ``start`` on."""
+        return total(spent for bucket, spent in self._buckets.items() if bucket >= start // BUCKET)
+
+    def totals(self, day: int, month: int) -> Totals:
+        """The totals for panels; ``day`` and ``month`` are when the local ones began."""
+        today = self.since(day)
+        return Totals(today.known_cost, today.basis, self.since(month).known_cost, today.usage.total)

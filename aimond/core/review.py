@@ -1,0 +1,107 @@
+"""What became different of one session: its facts now against what readers were last shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from aimond.core.change import (
+    AttentionNeeded,
+    Change,
+    DetailsChanged,
+    SessionAdded,
+    SessionRemoved,
+    StateChanged,
+    TurnCompleted,
+)
+from aimond.core.event import Outcome
+from aimond.core.evidence import EXACT, INFERRED, Reason, Source
+from aimond.core.session import Session
+from aimond.core.snapshot import SessionSnapshot, State
+from aimond.core.state import Verdict, derive, derive_ended
+from aimond.core.turn import Turn
+from aimond.core.usage import Spent
+
+NEEDS_USER: Final = (State.WAITING, State.FAILED, State.QUIET)
+
+
+def review(session: Session, now: int, busy_child: bool, served: Spent) -> list[Change]:
+    """Derive the state, remember what is shown, and list the differences in the order readers should hear of them."""
+    before, last = session.seen, session.verdict
+    is_late = bool(session.ended_at) and not session.visible and before is not None
+    session.verdict = derive_ended(session) if session.ended_at else derive(session, now, busy_child)
+    session.seen = snapshot = session.snapshot(served)
+    if is_late:
+        return list(_completed_turns(session, snapshot))
+    changes: list[Change] = []
+    if not session.visible and not session.hidden:
+        changes.append(SessionAdded(snapshot))
+        session.visible, last, before = True, Verdict(State.IDLE), snapshot
+    changes += _state(session, last, snapshot, now)
+    changes += _completed_turns(session, snapshot)
+    if before != snapshot:
+        changes.append(DetailsChanged(snapshot))
+    if session.ended_at or session.hidden:
+        session.visible = False
+        changes.append(SessionRemoved(snapshot, session.end_reason or "ended"))
+    return changes
+
+
+def _state(session: Session, last: Verdict, snapshot: SessionSnapshot, now: int) -> Iterator[Change]:
+    verdict = session.verdict
+    moved = verdict.state is not last.state
+    if moved:
+        session.reasons.append(
+            Reason(now, verdict.state.value, verdict.source.value, verdict.confidence, verdict.record or verdict.reason)
+        )
+        yield StateChanged(snapshot, last.state)
+    again = verdict.state in (State.WAITING, State.FAILED) and verdict.since != last.since
+    if (moved or again) and verdict.state in NEEDS_USER:
+        yield AttentionNeeded(snapshot, verdict.reason)
+
+
+def _completed_turns(session: Session, snapshot: SessionSnapshot) -> Iterator[TurnCompleted]:
+    """Each turn that is done and was not announced yet, the older ones too: their proof may come late."""
+    for turn in session.turns:
+        if turn.announced:
+            continue
+        proof = _newest_proof(session) if turn is session.newest else _older_proof(session, turn)
+        if proof:
+            turn.announced = True
+            yield _announcement(session, turn, snapshot, proof)
+
+
+def _newest_proof(session: Session) -> Verdict | None:
+    verdict = session.verdict
+    acknowledged = session.newest.acknowledged == State.COMPLETED and verdict.state is State.IDLE
+    return verdict if verdict.state is State.COMPLETED or acknowledged else None
+
+
+def _older_proof(session: Session, turn: Turn) -> Verdict | None:
+    """A turn with another one after it is over; with its final answer given, and no hook to say otherwise, it is
+    done."""
+    if turn.outcome(session.main_model) is not Outcome.COMPLETED:
+        return None
+    claim = turn.end()
+    if claim:
+        return Verdict(State.COMPLETED, "", claim.at, claim.source, EXACT)
+    if session.may_ask or Source.HOOK in turn.prompts:
+        return None
+    return Verdict(State.COMPLETED, "", turn.last_at, Source.LOG, INFERRED)
+
+
+def _announcement(session: Session, turn: Turn, snapshot: SessionSnapshot, proof: Verdict) -> TurnCompleted:
+    answer = turn.answers[-1].at if turn.answers else turn.last_at
+    ended = answer if proof.source in (Source.TIMER, Source.PROCESS) else proof.since
+    number = session.turn_count - (len(session.turns) - 1 - session.turns.index(turn))
+    return TurnCompleted(
+        session=snapshot,
+        turn=number,
+        duration=max(0, ended - turn.started),
+        input_tokens=turn.spent.usage.whole_input,
+        output_tokens=turn.spent.usage.output,
+        cost=turn.spent.known_cost,
+        cost_basis=turn.spent.basis,
+        evidence=proof.source.value,
+        confidence=proof.confidence,
+    )

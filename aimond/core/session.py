@@ -1,0 +1,265 @@
+"""One session: its details, its turns and what it used. Facts only; ``state.py`` says what they amount to."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from typing import Final
+
+from aimond.core import event as ev
+from aimond.core.evidence import Reasons, Source
+from aimond.core.snapshot import SessionSnapshot, State
+from aimond.core.state import Patience, Verdict
+from aimond.core.turn import SECOND, Turn
+from aimond.core.usage import Spent, total
+
+TURNS_KEPT: Final = 6
+KEYS_KEPT: Final = 8192
+# One prompt is told by hook and by log; the hook's own time is its arrival.
+SAME_PROMPT: Final = 2 * SECOND
+
+
+class Session:
+    """The facts of one session. Identity is (agent, id) and nothing else; the rest are attributes."""
+
+    def __init__(self, agent: str, id: str, patience: Patience) -> None:
+        self.agent, self.id, self.patience = agent, id, patience
+        self.prologue = Turn()
+        self.turns: list[Turn] = []
+        self.turn_count = 0
+        self.details: dict[str, tuple[int, str]] = {}
+        self.asks: tuple[int, bool] | None = None
+        self.hidden = self.shown = False
+        self.pid = 0
+        self.parent = ""
+        self.prompts: list[int] = []
+        self.trace_prompts: dict[str, int] = {}
+        self.models: dict[str, Spent] = {}
+        self.tools: set[str] = set()
+        self.tool_calls = self.errors = 0
+        self.last_error = (0, "", "")
+        self.started_at = self.last_at = self.last_seen = 0
+        self.ended_at = 0
+        self.end_reason = ""
+        self.visible = False
+        self.seen: SessionSnapshot | None = None
+        self.reasons = Reasons()
+        self.verdict = Verdict(State.IDLE)
+        self._keys: OrderedDict[str, None] = OrderedDict()
+
+    # -- collecting ---------------------------------------------------------------------------------
+
+    def add(self, event: ev.Event, seen: int) -> bool:
+        """Take an event in; False if it was known already."""
+        if event.key:
+            if event.key in self._keys:
+                return False
+            self._keys[event.key] = None
+            if len(self._keys) > KEYS_KEPT:
+                self._keys.popitem(last=False)
+        self.last_seen = max(self.last_seen, seen)
+        if event.at:
+            self.last_at = max(self.last_at, event.at)
+            self.started_at = min(self.started_at or event.at, event.at)
+        self._collect(event)
+        return True
+
+    def _collect(self, event: ev.Event) -> None:
+        match event:
+            case ev.SessionDetail():
+                self._detail(event)
+                return
+            case ev.SessionEnded():
+                return
+            case ev.PromptSubmitted():
+                self.shown = True
+                self._prompt(event)
+                return
+            case ev.ModelCallFinished():
+                if event.usage is not None:
+                    self._count(event)
+            case ev.ModelCallFailed() if not event.aborted:
+                self.errors += 1
+                self.last_error = max(self.last_error, (event.at, event.error_class, event.message))
+            case ev.ToolFinished() | ev.ToolStarted():
+                self._count_tool(event)
+            case _:
+                pass
+        self.shown = self.shown or isinstance(event, _SHOWING)
+        self.turn_at(event.at).add(event)
+
+    def _detail(self, event: ev.SessionDetail) -> None:
+        for name in ("model", "main_model", "version", "directory", "host", "terminal", "title"):
+            self.say(name, getattr(event, name), event.at)
+        self.parent = event.parent or self.parent
+        if event.asks is not None and (self.asks is None or event.at >= self.asks[0]):
+            self.asks = (event.at, event.asks)
+        self.hidden = self.hidden or event.hidden
+        self.shown = self.shown or event.shows
+
+    def say(self, name: str, value: str, at: int) -> None:
+        """Keep the newest word on an attribute."""
+        if value and (name not in self.details or at >= self.details[name][0]):
+            self.details[name] = (at, value)
+
+    def detail(self, name: str) -> str:
+        return self.details.get(name, (0, ""))[1]
+
+    def _count(self, event: ev.ModelCallFinished) -> None:
+        self.models[event.model] = self.models.get(event.model, Spent()) + event.spent
+        if event.main is not False:
+            self.say("model", event.model, event.at)
+
+    def _count_tool(self, event: ev.ToolStarted | ev.ToolFinished) -> None:
+        if event.source is not Source.LOG:
+            return
+        if event.call and event.call not in self.tools:
+            self.tools.add(event.call)
+            self.tool_calls += 1
+        elif not event.call and isinstance(event, ev.ToolFinished):
+            self.tool_calls += 1
+        if len(self.tools) > KEYS_KEPT:
+            self.tools.clear()
+
+    # -- turns --------------------------------------------------------------------------------------
+
+    def turn_at(self, at: int) -> Turn:
+        """The turn that a fact of that time belongs to."""
+        index = bisect_right(self.turns, at, key=lambda turn: turn.started)
+        return self.turns[index - 1] if index else self.prologue
+
+    @property
+    def newest(self) -> Turn:
+        return self.turns[-1] if self.turns else self.prologue
+
+    def _prompt(self, event: ev.PromptSubmitted) -> None:
+        self.prompts = [*self.prompts[-63:], event.at]
+        if event.trace:
+            self.trace_prompts[event.trace] = min(event.at, self.trace_prompts.get(event.trace, event.at))
+            while len(self.trace_prompts) > 64:
+                self.trace_prompts.pop(next(iter(self.trace_prompts)))
+        if event.synthetic or self._woke(event):
+            turn = self.turn_at(event.at)
+            turn.add(event if event.synthetic else _as_synthetic(event))
+            turn.announced = False  # what it goes on to do is news again
+            return
+        turn = self._same_prompt(event) or self._new_turn(event.at)
+        if event.at < turn.started:
+            self._begin(turn, event.at)
+        turn.add(event)
+
+    def _woke(self, event: ev.PromptSubmitted) -> bool:
+        """A prompt right after a background sub-agent's end is the agent waking itself: redacted prompts do not tell
+        (Claude Code 2.1.330: 45 ms after ``subagent_completed``, or after the turn that was still running)."""
+        turn = self.turn_at(event.at)
+        if not turn.started or not turn.wakes_after or event.source is not Source.LOG:
+            return False
+        end = turn.end()
+        return 0 <= event.at - max(turn.wakes_after, end.at if end else 0) <= SECOND
+
+    def _same_prompt(self, event: ev.PromptSubmitted) -> Turn | None:
+        """The turn that another source told of already."""
+        for turn in reversed(self.turns):
+            if event.turn and event.turn in turn.prompts.values():
+                return turn
+        near = [t for t in self.turns if event.source not in t.prompts and abs(t.started - event.at) <= SAME_PROMPT]
+        return min(near, key=lambda turn: abs(turn.started - event.at), default=None)
+
+    def _new_turn(self, at: int) -> Turn:
+        turn = Turn(at)
+        self.turn_count += 1
+        index = bisect_right(self.turns, at, key=lambda turn: turn.started)
+        self.turns.insert(index, turn)
+        self._begin(turn, at)
+        if len(self.turns) > TURNS_KEPT:
+            self.turns.pop(0)
+            self.prologue = Turn()
+        return turn
+
+    def _begin(self, turn: Turn, at: int) -> None:
+        """Let a turn begin at ``at``, with the facts that until now stood under the turn before."""
+        before = self.turns[self.turns.index(turn) - 1] if self.turns[0] is not turn else self.prologue
+        turn.started = turn.resumed = at
+        moved = before.split(at)
+        turn.events = sorted([*turn.events, *moved], key=lambda event: event.at)
+        turn.recollect()
+
+    # -- for the state ------------------------------------------------------------------------------
+
+    @property
+    def may_ask(self) -> bool | None:
+        """Whether the agent can stop to ask its user; None where nothing has told."""
+        return self.asks[1] if self.asks else None
+
+    @property
+    def main_model(self) -> str:
+        return self.detail("main_model")
+
+    def end(self, at: int, reason: str) -> None:
+        """It is over; what comes late still counts."""
+        if not self.ended_at:
+            self.ended_at, self.end_reason = at, reason
+
+    def revive(self) -> None:
+        """It is back under the same id."""
+        self.ended_at, self.end_reason, self.pid = 0, "", 0
+
+    def snapshot(self, served: Spent) -> SessionSnapshot:
+        """What readers are shown; ``served`` is the usage of hidden threads that worked for this session."""
+        turn, verdict = self.newest, self.verdict
+        spent = total(self.models.values()) + served
+        usage = spent.usage
+        directory = self.detail("directory")
+        return SessionSnapshot(
+            id=self.id,
+            agent=self.agent,
+            title=self.detail("title"),
+            agent_version=self.detail("version"),
+            state=verdict.state,
+            reason=verdict.reason,
+            state_since=verdict.since,
+            evidence=verdict.source.value,
+            confidence=verdict.confidence,
+            model=self.detail("model"),
+            project=directory.rstrip("/").rpartition("/")[2],
+            directory=directory,
+            host=self.detail("host"),
+            pid=self.pid,
+            terminal=self.detail("terminal"),
+            parent=self.parent,
+            turns=self.turn_count,
+            turn_started=turn.started,
+            model_calls=spent.requests,
+            tool_calls=self.tool_calls,
+            current_tool=turn.current_tool if verdict.state is State.WORKING else "",
+            input_tokens=usage.input,
+            cache_read_tokens=usage.cache_read,
+            cache_write_tokens=usage.cache_write,
+            tool_prompt_tokens=usage.tool_prompt,
+            output_tokens=usage.output,
+            reasoning_tokens=usage.reasoning,
+            cost=spent.known_cost,
+            cost_basis=spent.basis,
+            errors=self.errors,
+            last_error=self.last_error[2],
+            last_error_class=self.last_error[1],
+            started_at=self.started_at,
+            last_activity=self.last_at,
+        )
+
+
+_SHOWING: Final = (
+    ev.ModelCallStarted | ev.ModelCallFinished | ev.ModelCallFailed | ev.ToolStarted | ev.ToolFinished | ev.WaitStarted
+)
+
+
+def _as_synthetic(event: ev.PromptSubmitted) -> ev.PromptSubmitted:
+    return ev.PromptSubmitted(
+        agent=event.agent,
+        session=event.session,
+        at=event.at,
+        source=event.source,
+        record=event.record,
+        trace=event.trace,
+        synthetic=True,
+    )

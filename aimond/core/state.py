@@ -1,0 +1,160 @@
+"""The table that derives a session's state from the facts of its newest turn. Nothing else sets a state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from aimond.core.event import Outcome, TurnFinished
+from aimond.core.evidence import EXACT, INFERRED, Source
+from aimond.core.snapshot import State
+from aimond.core.turn import SECOND, Turn
+
+if TYPE_CHECKING:
+    from aimond.core.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What silence means, per agent. Times in µs, counted from the arrival of the last word.
+
+    ``settle``: after the final answer, where the agent may ask its user: then it is quiet. ``unsure``: the
+    same where nothing has told whether it may. ``traced``: the same while a span is still expected to tell.
+    ``unattended``: where it cannot ask, until its turn counts as ``rests``; None if silence says nothing there,
+    because running tools are silent too. ``failure``: after a failed attempt, longer than any pause between retries.
+    ``wake``: after a sub-agent's end, until its parent goes on by itself. ``hold``: for sub-agents that never report
+    back. ``one_per_process``: a process shows one session at a time."""
+
+    settle: int = 7 * SECOND
+    unsure: int = 60 * SECOND
+    traced: int = 12 * SECOND
+    unattended: int | None = 10 * SECOND
+    rests: State = State.COMPLETED
+    failure: int = 75 * SECOND
+    wake: int = 8 * SECOND
+    hold: int = 900 * SECOND
+    one_per_process: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A derived state with its reason and its evidence. ``until``: when it may change by itself, 0 = never (µs)."""
+
+    state: State
+    reason: str = ""
+    since: int = 0
+    source: Source = Source.LOG
+    confidence: str = EXACT
+    record: str = ""
+    until: int = 0
+
+
+def derive(session: Session, now: int, busy_child: bool) -> Verdict:
+    """The state at ``now``: the first row of the table that applies to the newest turn."""
+    turn = session.newest
+    if not turn.started and not turn.tool_started and not turn.waits:
+        return Verdict(State.IDLE, since=session.started_at)
+    verdict = next(verdict for row in TABLE if (verdict := row(session, turn, now, busy_child)))
+    if turn.acknowledged == verdict.state:
+        return Verdict(State.IDLE, verdict.reason, verdict.since, verdict.source, verdict.confidence, "acknowledged")
+    return verdict
+
+
+def derive_ended(session: Session) -> Verdict:
+    """The last state of a session that is over: what its newest turn came to, if nobody said."""
+    turn, source = session.newest, Source.PROCESS if session.end_reason == "exited" else Source.LOG
+    claim = turn.end()
+    outcome = turn.outcome(session.main_model)
+    if claim is not None or not turn.started:
+        state = STATE_OF[outcome] if claim else State.IDLE
+        return Verdict(state, _why(outcome, turn), claim.at if claim else 0, claim.source if claim else source)
+    state = STATE_OF[outcome]
+    if outcome is Outcome.COMPLETED and session.may_ask:
+        state = State.QUIET  # it may have stood at a question
+    elif outcome is Outcome.COMPLETED and turn.busy_background:
+        state = State.IDLE
+    reason = _why(outcome, turn)
+    return Verdict(state, reason, session.ended_at, source, INFERRED, f"session {session.end_reason}")
+
+
+def _waiting(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
+    """Blocked on the user, because a hook said so and nothing since proves it over."""
+    wait = turn.wait
+    if wait is None:
+        return None
+    return Verdict(State.WAITING, f"{wait.kind}:{wait.tool}".rstrip(":"), wait.at, Source.HOOK, EXACT, wait.record)
+
+
+def _ended(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
+    """Over, because somebody said so; a completion waits for sub-agents that were left running."""
+    claim = turn.end()
+    if claim is None:
+        return None
+    outcome = turn.outcome(session.main_model)
+    held = _held(session, turn, claim, now) if outcome is Outcome.COMPLETED else None
+    return held or Verdict(STATE_OF[outcome], _why(outcome, turn), claim.at, claim.source, EXACT, claim.record)
+
+
+def _held(session: Session, turn: Turn, claim: TurnFinished, now: int) -> Verdict | None:
+    if turn.busy_background:
+        until = session.last_seen + session.patience.hold
+    elif turn.wakes_after > claim.at:
+        until = session.last_seen + session.patience.wake
+    else:
+        return None
+    return Verdict(State.WORKING, "background", claim.at, claim.source, until=until) if now < until else None
+
+
+def _failing(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
+    """Its last word was a failure: final at once, else when no retry came."""
+    failure = turn.failure
+    if failure is None or not turn.failed or turn.call_started > failure.at:
+        return None
+    reason = failure.error_class or "error"
+    if failure.final:
+        return Verdict(State.FAILED, reason, failure.at, failure.source, EXACT, failure.record)
+    until = session.last_seen + session.patience.failure
+    if now < until:
+        return Verdict(State.WORKING, "retrying", turn.resumed, failure.source, until=until)
+    return Verdict(State.FAILED, reason, until, Source.TIMER, INFERRED, "no retry followed")
+
+
+def _settled(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
+    """Silent since its final answer: done, or waiting for its user."""
+    if busy_child or turn.busy_background or not turn.final_answer(session.main_model):
+        return None
+    patience, unattended = session.patience, session.may_ask is False
+    if turn.traced:
+        pause = None if unattended else patience.traced
+    else:
+        pause = {True: patience.settle, None: patience.unsure, False: patience.unattended}[session.may_ask]
+    if pause is None:
+        return None
+    rests = session.last_seen + pause
+    if now < rests:
+        return Verdict(State.WORKING, "", turn.resumed, until=rests)
+    state = patience.rests if unattended else State.QUIET
+    return Verdict(state, "", rests, Source.TIMER, INFERRED, f"silent for {pause // SECOND} s")
+
+
+def _working(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
+    """A turn is under way. (Silence never ends it: Claude Code 2.1.330 retries for minutes without a word.)"""
+    tool = turn.current_tool
+    return Verdict(State.WORKING, f"tool:{tool}" if tool else "", turn.resumed)
+
+
+def _why(outcome: Outcome, turn: Turn) -> str:
+    if outcome is Outcome.FAILED:
+        claimed = next((claim.error_class for claim in turn.claims if claim.error_class), "")
+        return claimed or (turn.failure.error_class if turn.failure else "") or "error"
+    return "interrupted" if outcome is Outcome.INTERRUPTED else ""
+
+
+STATE_OF: Final = {
+    Outcome.COMPLETED: State.COMPLETED,
+    Outcome.FAILED: State.FAILED,
+    Outcome.INTERRUPTED: State.IDLE,
+}
+Row = Callable[["Session", Turn, int, bool], Verdict | None]
+TABLE: Final[tuple[Row, ...]] = (_waiting, _ended, _failing, _settled, _working)

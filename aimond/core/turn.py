@@ -1,0 +1,255 @@
+"""One turn: from the user's prompt until the agent gives the floor back. Facts are collected; nothing here is a state.
+
+Facts are sets, maxima and minima over ``at``, so that the order in which they arrive does not matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from aimond.core import event as ev
+from aimond.core.evidence import LADDER, Source
+from aimond.core.usage import Spent
+
+MS: Final = 1_000
+SECOND: Final = 1_000_000
+
+# Clocks of one machine, but durations are rounded to ms and records are stamped a little after the fact.
+SLACK: Final = 100 * MS
+# A span that ends a turn began with it: Claude Code's 45 ms before the prompt's record, Codex's up to 130 ms (0.169.0).
+CLAIM_BEFORE: Final = 3 * SECOND
+CLAIM_AFTER: Final = SECOND
+REMEMBERED: Final = 512
+
+
+@dataclass(slots=True)
+class Wait:
+    """The agent asked its user something at ``at``; over when ``over`` is not 0."""
+
+    at: int
+    kind: str
+    tool: str
+    only: str
+    record: str
+    over: int = 0
+
+
+class Turn:
+    """The facts of one turn. ``started`` 0 is what came before the first known prompt."""
+
+    def __init__(self, started: int = 0) -> None:
+        self.started = started
+        self.resumed = started
+        self.events: list[ev.Event] = []
+        self.announced = False
+        self.acknowledged = ""
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the facts, to collect them anew from ``events``."""
+        self.prompts: dict[Source, str] = {}
+        self.traced = False
+        self.call_started = 0
+        self.answers: list[ev.ModelCallFinished] = []
+        self.failure: ev.ModelCallFailed | None = None
+        self.tool_started = 0
+        self.tool_ended = 0
+        self.open_tools: dict[str, ev.ToolStarted] = {}
+        self.closed_tools: set[str] = set()
+        self.unnamed_tools = 0
+        self.claims: list[ev.TurnFinished] = []
+        self.refuted: set[str] = set()
+        self.background: dict[str, int] = {}
+        self.wakes_after = 0
+        self.waits: list[Wait] = []
+        self.last_at = 0
+        self.spent = Spent()
+
+    # -- collecting ---------------------------------------------------------------------------------
+
+    def add(self, event: ev.Event) -> None:
+        """Take a fact in. Applying the same one twice is harmless, except for calls (the session drops repeated
+        ones)."""
+        if len(self.events) < REMEMBERED or isinstance(event, ev.PromptSubmitted | ev.TurnFinished):
+            self.events.append(event)
+        self._collect(event)
+
+    def _collect(self, event: ev.Event) -> None:
+        self.last_at = max(self.last_at, event.at)
+        match event:
+            case ev.PromptSubmitted():
+                if event.synthetic:
+                    self.resumed = max(self.resumed, event.at)
+                else:
+                    self.prompts[event.source] = event.turn or self.prompts.get(event.source, "")
+                self.traced = self.traced or bool(event.trace)
+            case ev.ModelCallStarted() if event.main is not False:
+                self.call_started = max(self.call_started, event.at)
+            case ev.ModelCallFinished():
+                self._answer(event)
+            case ev.ModelCallFailed() if event.main is not False:
+                if self.failure is None or (event.at, event.final) >= (self.failure.at, self.failure.final):
+                    self.failure = event
+            case ev.ToolStarted() | ev.ToolFinished():
+                self._tool(event)
+            case ev.TurnFinished():
+                if event not in self.claims:
+                    self.claims.append(event)
+            case ev.TurnGoesOn():
+                self.refuted.add(event.claim)
+            case ev.BackgroundStarted():
+                self.background.setdefault(event.task, 0)
+            case ev.BackgroundFinished():
+                self.background[event.task] = event.at
+                if event.wakes:
+                    self.wakes_after = max(self.wakes_after, event.at)
+            case ev.WaitStarted():
+                if self.wait is None:
+                    self.waits.append(Wait(event.at, event.kind, event.tool, event.only, event.record))
+            case _:
+                pass
+        if self.waits:
+            self._end_waits(event)
+
+    def _answer(self, event: ev.ModelCallFinished) -> None:
+        if event.main is not False:
+            self.answers = sorted([*self.answers, event], key=lambda answer: answer.at)[-8:]
+        if event.usage is not None:
+            self.spent += event.spent
+
+    def _tool(self, event: ev.ToolStarted | ev.ToolFinished) -> None:
+        ended = isinstance(event, ev.ToolFinished)
+        began = event.started if isinstance(event, ev.ToolFinished) else event.at
+        self.tool_started = max(self.tool_started, began)
+        if ended:
+            self.tool_ended = max(self.tool_ended, event.at)
+        if not event.call:
+            self.unnamed_tools += -1 if ended else 1
+        elif ended:
+            self.closed_tools.add(event.call)
+            self.open_tools.pop(event.call, None)
+        elif isinstance(event, ev.ToolStarted) and event.call not in self.closed_tools:
+            self.open_tools[event.call] = event
+
+    # -- waits --------------------------------------------------------------------------------------
+
+    def _end_waits(self, event: ev.Event) -> None:
+        """A wait is over with whatever could not have happened while it lasted."""
+        for wait in self.waits:
+            if not wait.over and self._proves_over(wait, event):
+                wait.over = event.at
+
+    @staticmethod
+    def _proves_over(wait: Wait, event: ev.Event) -> bool:
+        match event:
+            case ev.ToolStarted() | ev.ToolFinished():
+                return event.at > wait.at and (not wait.only or event.name in ("", wait.only))
+            case ev.ModelCallStarted():
+                return event.main is not False and event.at > wait.at
+            case ev.ModelCallFinished():
+                return event.main is not False and event.started > wait.at
+            case ev.ModelCallFailed():
+                return event.main is not False and event.at > wait.at
+            case ev.TurnFinished() | ev.PromptSubmitted():
+                return event.at > wait.at
+        return False
+
+    @property
+    def wait(self) -> Wait | None:
+        """The oldest question that is still open."""
+        return next((wait for wait in self.waits if not wait.over), None)
+
+    # -- what the facts say -------------------------------------------------------------------------
+
+    def final_answer(self, main_model: str = "", until: int = 2**63) -> ev.ModelCallFinished | None:
+        """The answer that everything else came before: the one that ended the turn, unless more follows.
+
+        A call during which or after which a tool began was not the last, whatever order the records came in: Claude
+        Code logs ``tool_decision`` before the ``api_request`` that asked for the tool. What came after ``until`` (the
+        turn's end, where that is known) is left out.
+        """
+        answers = [a for a in self.answers if a.at <= until + SLACK and self._is_main(a, main_model)]
+        if not answers or self.open_tools or self.unnamed_tools > 0:
+            return None
+        answer = answers[-1]
+        if any(a.goes_on and a.at >= answer.at - SLACK for a in answers):
+            return None
+        # A call whose start nobody told is known by the record that opened it.
+        began = answer.started or (min(self.call_started, answer.at))
+        if self.tool_started > began + MS or began < max(self.tool_ended, self.resumed) - SLACK:
+            return None
+        failed_since = self.failure is not None and answer.at < self.failure.at <= until + SLACK
+        return None if failed_since or answer.at < self.call_started <= until + SLACK else answer
+
+    @staticmethod
+    def _is_main(answer: ev.ModelCallFinished, main_model: str) -> bool:
+        return answer.main is True or main_model in ("", answer.model)
+
+    def end(self) -> ev.TurnFinished | None:
+        """The claim that ends this turn: of those not refuted, the highest on the ladder, the first of its kind."""
+        valid = [claim for claim in self.claims if self._holds(claim)]
+        if not valid:
+            return None
+        return min(valid, key=lambda claim: (LADDER[claim.source], claim.at, claim.outcome is None))
+
+    def _holds(self, claim: ev.TurnFinished) -> bool:
+        if claim.at < self.resumed - SLACK or claim.claim in self.refuted:
+            return False
+        if claim.started and self.started:
+            begins = (self.started, self.resumed)
+            if not any(-CLAIM_BEFORE <= claim.started - begin <= CLAIM_AFTER for begin in begins):
+                return False
+        return not (claim.weak and max(self.tool_started, self.call_started, self._last_began()) > claim.at + SLACK)
+
+    def _last_began(self) -> int:
+        return self.answers[-1].started if self.answers else 0
+
+    def outcome(self, main_model: str = "") -> ev.Outcome:
+        """How the turn ended, given that it did: the highest claim that says, else what the last fact was."""
+        claims = sorted(
+            (c for c in self.claims if c.outcome and self._holds(c)), key=lambda c: (LADDER[c.source], -c.at)
+        )
+        if claims and claims[0].outcome:
+            return claims[0].outcome
+        end = self.end()
+        if self.final_answer(main_model, end.at if end else 2**63):
+            return ev.Outcome.COMPLETED
+        if self.failed:
+            return ev.Outcome.FAILED
+        return ev.Outcome.INTERRUPTED
+
+    @property
+    def failed(self) -> bool:
+        """The newest thing known is a failure that nobody cut."""
+        failure = self.failure
+        if failure is None or failure.aborted:
+            return False
+        last_answer = self.answers[-1].at if self.answers else 0
+        return failure.at >= max(last_answer, self.tool_ended)
+
+    @property
+    def busy_background(self) -> bool:
+        """A sub-agent of this turn has not reported back."""
+        return any(not ended for ended in self.background.values())
+
+    @property
+    def current_tool(self) -> str:
+        """The name of the tool that began last and still runs."""
+        newest = max(self.open_tools.values(), key=lambda tool: tool.at, default=None)
+        return newest.name if newest else ""
+
+    def split(self, at: int) -> list[ev.Event]:
+        """Give up the facts from ``at`` on: they belong to a turn that became known only now."""
+        later = [event for event in self.events if event.at >= at]
+        if later:
+            self.events = [event for event in self.events if event.at < at]
+            self.recollect()
+        return later
+
+    def recollect(self) -> None:
+        """Collect the facts anew."""
+        self.forget()
+        self.resumed = self.started
+        for event in self.events:
+            self._collect(event)

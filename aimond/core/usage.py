@@ -1,0 +1,92 @@
+"""Tokens and money of model calls, and how they add up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from aimond.core.snapshot import Basis
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as they are billed: ``input`` is uncached, ``output`` includes ``reasoning``; nothing is counted twice but
+    that. ``cache_write`` is the 5-minute and the 1-hour kind together, ``tool_prompt`` is Gemini's tool-use prompt."""
+
+    input: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    tool_prompt: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input + other.input,
+            self.cache_read + other.cache_read,
+            self.cache_write + other.cache_write,
+            self.tool_prompt + other.tool_prompt,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
+        )
+
+    @property
+    def whole_input(self) -> int:
+        """All that the model read, cached or not."""
+        return self.input + self.cache_read + self.cache_write + self.tool_prompt
+
+    @property
+    def total(self) -> int:
+        """Input and output, cache reads included."""
+        return self.whole_input + self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What some model calls used. ``cost`` is the sum of the known prices in USD; ``reported`` and ``computed`` count
+    the calls whose price the CLI gave or a price table did."""
+
+    requests: int = 0
+    usage: Usage = Usage()
+    cost: Decimal = Decimal(0)
+    reported: int = 0
+    computed: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.requests + other.requests,
+            self.usage + other.usage,
+            self.cost + other.cost,
+            self.reported + other.reported,
+            self.computed + other.computed,
+        )
+
+    @property
+    def basis(self) -> Basis:
+        """How the cost is known: every call has to be priced before a sum may call itself more than PARTIAL."""
+        priced = self.reported + self.computed
+        if self.requests == 0:
+            return Basis.NONE
+        if priced < self.requests:
+            return Basis.PARTIAL if priced else Basis.UNKNOWN
+        if self.reported and self.computed:
+            return Basis.MIXED
+        return Basis.REPORTED if self.reported else Basis.COMPUTED
+
+    @property
+    def known_cost(self) -> Decimal | None:
+        """The cost in USD, None when no call had a price."""
+        return self.cost if self.reported + self.computed else None
+
+
+NOTHING: Final = Spent()
+
+
+def total(parts: Iterable[Spent]) -> Spent:
+    """The sum of all parts."""
+    whole = NOTHING
+    for part in parts:
+        whole += part
+    return whole

@@ -1,0 +1,146 @@
+"""Builds, wires and runs everything; the only file that knows everyone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Any, Final
+
+from aimond import __version__
+from aimond.bus.service import Service
+from aimond.config import Config
+from aimond.core.change import Change, Health, Reason, Totals
+from aimond.core.snapshot import SessionSnapshot, State
+from aimond.core.turn import SECOND
+from aimond.metrics import Counters, Exposition
+from aimond.otlp import grpc, http
+from aimond.otlp.ports import listen
+from aimond.otlp.record import Batch
+from aimond.spine import Spine
+
+_LOG: Final = logging.getLogger(__name__)
+LOOPBACK: Final = ("127.0.0.1", "::1")
+SEEN_AWAY: Final = (State.COMPLETED, State.FAILED, State.QUIET)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+class Daemon:
+    """The monitor. It is the bus's source: readers ask it, and it publishes what changed."""
+
+    version = __version__
+
+    def __init__(self, config: Config, bus_address: str | None = None) -> None:
+        self._config = config
+        self._spine = Spine(config.sessions.expire * SECOND, config.sessions.max)
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue(config.otlp.queue)
+        self._counters = Counters()
+        self._bus = Service(self, bus_address)
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: int | None = None
+
+    async def run(self, ready: Callable[[str], None]) -> None:
+        """Serve until cancelled; ``ready`` is told where. Raises AlreadyRunning, PortInUse or OSError at the start."""
+        otlp = self._config.otlp
+        hosts = frozenset(otlp.hosts)
+        async with AsyncExitStack() as running:
+            await self._bus.start()
+            running.push_async_callback(self._bus.close)
+            where = []
+            if otlp.http:
+                sockets = listen(LOOPBACK, otlp.http_port)
+                where.append(f"OTLP/HTTP on port {sockets[0].getsockname()[1]}")
+                exposition = Exposition(self._spine, self._counters, self._queue)
+                receiving = http.receiving(
+                    self._consume, sockets, hosts=hosts, metrics=exposition, health=self._healthz
+                )
+                await running.enter_async_context(receiving)
+            if otlp.grpc:
+                sockets = listen(LOOPBACK, otlp.grpc_port)
+                where.append(f"OTLP/gRPC on port {sockets[0].getsockname()[1]}")
+                await running.enter_async_context(grpc.receiving(self._consume, sockets, hosts=hosts))
+            ready(", ".join(where))
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._bus.run())
+                tasks.create_task(self._understand())
+
+    # -- the spine ----------------------------------------------------------------------------------
+
+    def _consume(self, batch: Batch) -> bool:
+        """Take a request without looking into it: its sender is a CLI that waits for the answer."""
+        try:
+            self._queue.put_nowait(batch)
+        except asyncio.QueueFull:
+            self._counters.refused_full += 1
+            return False
+        key = (batch.peer.transport, batch.signal)
+        self._counters.requests[key] = self._counters.requests.get(key, 0) + 1
+        return True
+
+    async def _understand(self) -> None:
+        """Request after request: records, events, changes, outputs."""
+        while True:
+            batch = await self._queue.get()
+            try:
+                self._publish(self._spine.take(batch))
+            except Exception:
+                self._counters.not_understood += 1
+                _LOG.exception("a %s request was not understood; please report this", batch.signal)
+            await asyncio.sleep(0)  # a backlog must not keep others from being answered
+
+    def _publish(self, changes: list[Change]) -> None:
+        if changes:
+            self._bus.publish(changes)
+        self._bus.totals_changed()
+        self._set_timer()
+
+    # -- time: one timer, for the next deadline -----------------------------------------------------
+
+    def _set_timer(self) -> None:
+        deadline = self._spine.tracker.deadline()
+        if deadline == self._timer_at and self._timer:
+            return
+        if self._timer:
+            self._timer.cancel()
+        self._timer, self._timer_at = None, deadline
+        if deadline is not None:
+            delay = max(0.0, (deadline - _now()) / SECOND)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self._publish(self._spine.tracker.tick(_now()))
+
+    # -- the bus's source ---------------------------------------------------------------------------
+
+    def sessions(self) -> list[SessionSnapshot]:
+        return self._spine.tracker.snapshots()
+
+    def totals(self) -> Totals:
+        today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        day, month = (round(start.timestamp()) * SECOND for start in (today, today.replace(day=1)))
+        return self._spine.tracker.ledger.totals(day, month)
+
+    def health(self) -> dict[str, Health]:
+        return self._spine.health()
+
+    def explain(self, agent: str, session_id: str) -> list[Reason]:
+        return self._spine.tracker.explain(f"{agent}:{session_id}") or []
+
+    def acknowledge(self, agent: str, session_id: str) -> None:
+        session = self._spine.tracker.find(f"{agent}:{session_id}")
+        if session and session.verdict.state in SEEN_AWAY:
+            self._publish(self._spine.tracker.acknowledge(session, _now()))
+
+    def acknowledge_all(self) -> None:
+        for snapshot in self.sessions():
+            self.acknowledge(snapshot.agent, snapshot.id)
+
+    def _healthz(self) -> dict[str, Any]:
+        return {"status": "ok", "version": __version__, "sessions": len(self.sessions()), "queued": self._queue.qsize()}

@@ -1,0 +1,216 @@
+"""OTLP over gRPC: unary Export calls on h2, nothing else of gRPC.
+
+h2 is the protocol, this file its sockets and the few rules that gRPC adds
+(https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). There are no threads, tasks or timers: an idle
+connection costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated, DataReceived, Event, RequestReceived, StreamEnded, StreamReset
+from h2.exceptions import ProtocolError, StreamClosedError, StreamIDTooLowError
+
+from aimond.otlp import encode, origin, protobuf
+from aimond.otlp.record import Batch, Peer, Signal
+from aimond.otlp.status import Outcome, Refused
+from aimond.otlp.unpack import gunzip
+
+MAX_BODY: Final = 16 * 2**20
+_MAX_BUFFERED: Final = 64 * 2**20  # of all calls together
+
+_SIGNALS: Final[dict[str, Signal]] = {
+    "/opentelemetry.proto.collector.logs.v1.LogsService/Export": "logs",
+    "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
+}
+_COMPRESSIONS: Final = frozenset({"identity", "gzip"})
+_PREFIX: Final = 5  # of a message: compressed or not, and its length
+
+Consume = Callable[[Batch], bool]
+
+
+@asynccontextmanager
+async def receiving(
+    consume: Consume,
+    listeners: Iterable[socket.socket],
+    *,
+    max_body: int = MAX_BODY,
+    hosts: frozenset[str] = frozenset(),
+    clock: Callable[[], int] = time.time_ns,
+) -> AsyncIterator[None]:
+    """Serves gRPC on the listening sockets, and closes them at the end; parameters as of ``http.receiving``."""
+    receiver = _Receiver(consume, max_body, hosts, clock)
+    loop = asyncio.get_running_loop()
+    accepting = [await loop.create_server(lambda: _Connection(receiver), sock=listener) for listener in listeners]
+    try:
+        yield
+    finally:
+        for each in accepting:
+            each.close()
+        for connection in list(receiver.connections):
+            connection.say_goodbye()
+
+
+@dataclass(slots=True)
+class _Receiver:
+    consume: Consume
+    max_body: int
+    hosts: frozenset[str]
+    clock: Callable[[], int]
+    connections: set[_Connection] = field(default_factory=set)
+    buffered: int = 0
+
+
+@dataclass(slots=True)
+class _Call:
+    signal: Signal
+    body: bytearray = field(default_factory=bytearray)
+
+
+class _Connection(asyncio.Protocol):
+    """One client. ``calls`` are those whose request is still arriving; an answered call is forgotten at once."""
+
+    def __init__(self, receiver: _Receiver) -> None:
+        self.receiver = receiver
+        self.h2 = H2Connection(H2Configuration(client_side=False))
+        self.calls: dict[int, _Call] = {}
+        self.peer = Peer("grpc")
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        name = transport.get_extra_info("peername")
+        if isinstance(name, tuple):
+            self.peer = Peer("grpc", name[0], name[1])
+        self.receiver.connections.add(self)
+        self.h2.initiate_connection()
+        self._send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.receiver.connections.discard(self)
+        for stream in list(self.calls):
+            self._forget(stream)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for event in self.h2.receive_data(data):
+                self._react(event)
+        except ProtocolError:  # not HTTP/2, or broken beyond repair: h2 has written a GOAWAY that says how
+            self.transport.close()
+        self._send()
+
+    def pause_writing(self) -> None:
+        """A client that does not read its answers is not listened to either."""
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.transport.resume_reading()
+
+    def say_goodbye(self) -> None:
+        self.h2.close_connection()
+        self._send()
+        self.transport.close()
+
+    def _react(self, event: Event) -> None:
+        if isinstance(event, ConnectionTerminated):
+            self.transport.close()
+        elif isinstance(event, RequestReceived | DataReceived | StreamEnded | StreamReset):
+            stream = event.stream_id
+            try:
+                _REACTIONS[type(event)](self, stream, event)
+            except Refused as refused:
+                self._forget(stream)
+                self._answer(stream, refused.outcome, refused.reason)
+
+    def _begin(self, stream: int, event: RequestReceived) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+        origin.check(headers.get(":authority", headers.get("host")), headers.get("origin"), self.receiver.hosts)
+        if headers.get("content-type", "").partition(";")[0].partition("+")[0] != "application/grpc":
+            raise Refused(Outcome.UNKNOWN_TYPE, "this port speaks gRPC")
+        path = headers.get(":path", "")
+        if path not in _SIGNALS:
+            raise Refused(Outcome.UNKNOWN_PATH, f"unknown method {path}")
+        if headers.get("grpc-encoding", "identity") not in _COMPRESSIONS:
+            raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")
+        self.calls[stream] = _Call(_SIGNALS[path])
+
+    def _continue(self, stream: int, event: DataReceived) -> None:
+        self.h2.acknowledge_received_data(event.flow_controlled_length, stream)
+        if call := self.calls.get(stream):
+            call.body += event.data
+            self.receiver.buffered += len(event.data)
+            if len(call.body) > _PREFIX + self.receiver.max_body:
+                raise Refused(Outcome.TOO_LARGE, f"more than {self.receiver.max_body} bytes")
+            if self.receiver.buffered > _MAX_BUFFERED:
+                raise Refused(Outcome.BUSY, "too much at once")
+
+    def _end(self, stream: int, event: StreamEnded) -> None:
+        if call := self._forget(stream):
+            seen = self.receiver.clock() // 1000
+            body = _message(call.body, self.receiver.max_body)
+            try:
+                parsed = protobuf.parse(call.signal, body)
+            except ValueError as error:
+                raise Refused(Outcome.UNDECODABLE, str(error)) from None
+            if not self.receiver.consume(Batch(call.signal, "protobuf", parsed, seen, self.peer)):
+                raise Refused(Outcome.BUSY, "too much at once")
+            self._answer(stream, Outcome.ACCEPTED)
+
+    def _reset(self, stream: int, event: StreamReset) -> None:
+        self._forget(stream)
+
+    def _forget(self, stream: int) -> _Call | None:
+        call = self.calls.pop(stream, None)
+        if call:
+            self.receiver.buffered -= len(call.body)
+        return call
+
+    def _answer(self, stream: int, outcome: Outcome, reason: str = "") -> None:
+        """Answers the call, and stops it when it is still sending."""
+        headers = [
+            (":status", "415" if outcome is Outcome.UNKNOWN_TYPE else "200"),
+            ("content-type", "application/grpc"),
+            ("grpc-accept-encoding", ",".join(sorted(_COMPRESSIONS))),
+        ]
+        trailers = encode.grpc_status(outcome, reason)
+        try:
+            if outcome is Outcome.ACCEPTED:
+                self.h2.send_headers(stream, headers)
+                self.h2.send_data(stream, encode.ACCEPTED_GRPC)
+                self.h2.send_headers(stream, trailers, end_stream=True)
+            else:
+                self.h2.send_headers(stream, headers + trailers, end_stream=True)
+                self.h2.reset_stream(stream, ErrorCodes.NO_ERROR)
+        except (StreamClosedError, StreamIDTooLowError):  # the client gave up meanwhile, or had sent all
+            pass
+
+    def _send(self) -> None:
+        if data := self.h2.data_to_send():
+            self.transport.write(data)
+
+
+def _message(body: bytearray, limit: int) -> bytes:
+    """The one message of a unary call (Length-Prefixed-Message: compressed flag, 4 bytes of length, message)."""
+    if len(body) < _PREFIX or body[0] > 1 or int.from_bytes(body[1:_PREFIX]) != len(body) - _PREFIX:
+        raise Refused(Outcome.UNDECODABLE, "not exactly one gRPC message")
+    message = bytes(body[_PREFIX:])
+    return gunzip(message, limit) if body[0] else message
+
+
+_REACTIONS: Final[dict[type[Event], Callable[[_Connection, int, Any], None]]] = {
+    RequestReceived: _Connection._begin,
+    DataReceived: _Connection._continue,
+    StreamEnded: _Connection._end,
+    StreamReset: _Connection._reset,
+}

@@ -1,0 +1,191 @@
+"""OTLP over HTTP: a post is parsed, queued and answered; /metrics and /healthz tell how we are."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestPayloadError
+
+from aimond.otlp import encode, jsonform, origin, protobuf
+from aimond.otlp.record import Batch, Encoding, Peer, Signal
+from aimond.otlp.status import Outcome, Refused
+from aimond.otlp.unpack import GZIP_MAGIC, gunzip
+
+MAX_BODY: Final = 16 * 2**20  # Codex 0.169.0 sends 1.08 MB at once: the spans of one turn as JSON
+
+_SIGNALS: Final[dict[str, Signal | None]] = {
+    "/v1/logs": "logs",
+    "/v1/traces": "traces",
+    "/v1/metrics": "metrics",
+    "/": None,  # where Gemini CLI before 0.34 posts all three
+}
+_ENCODINGS: Final[dict[str, Encoding]] = {
+    content_type: encoding for encoding, content_type in encode.CONTENT_TYPES.items()
+}
+_COMPRESSIONS: Final = frozenset({"", "identity", "gzip"})
+# The end of a connection tells that its process ended, so we end none (Claude Code 2.1.330 keeps one for all it sends).
+_FOREVER: Final = 10 * 365 * 86400.0
+
+Consume = Callable[[Batch], bool]
+
+
+@asynccontextmanager
+async def receiving(
+    consume: Consume,
+    listeners: Iterable[socket.socket],
+    *,
+    max_body: int = MAX_BODY,
+    hosts: frozenset[str] = frozenset(),
+    metrics: Callable[[], tuple[bytes, str]] | None = None,
+    health: Callable[[], dict[str, Any]] | None = None,
+    clock: Callable[[], int] = time.time_ns,
+) -> AsyncIterator[None]:
+    """Serves HTTP on the listening sockets, and closes them at the end.
+
+    ``consume`` must return at once; False says that its queue is full. ``max_body`` bounds the bytes as sent and as
+    unpacked; ``hosts`` are names that requests may be addressed to besides localhost; ``clock`` is in ns.
+    """
+    receiver = _Receiver(consume, max_body, hosts, metrics, health, clock)
+    server = web.Server(
+        receiver.answer,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=_FOREVER,
+        logger=_logger,
+    )
+    loop = asyncio.get_running_loop()
+    accepting = [await loop.create_server(server, sock=listener) for listener in listeners]
+    try:
+        yield
+    finally:
+        for each in accepting:
+            each.close()
+        server.pre_shutdown()  # wakes what idles, or shutdown would wait for it
+        await server.shutdown(timeout=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Receiver:
+    consume: Consume
+    max_body: int
+    hosts: frozenset[str]
+    metrics: Callable[[], tuple[bytes, str]] | None
+    health: Callable[[], dict[str, Any]] | None
+    clock: Callable[[], int]
+
+    async def answer(self, request: web.BaseRequest) -> web.Response:
+        encoding = _ENCODINGS.get(request.content_type)
+        try:
+            origin.check(request.headers.get("Host"), request.headers.get("Origin"), self.hosts)
+            if request.path in _SIGNALS:
+                return await self._export(request, encoding)
+            return self._tell(request)
+        except Refused as refused:
+            return _refusal(refused, encoding or "json")
+
+    async def _export(self, request: web.BaseRequest, encoding: Encoding | None) -> web.Response:
+        _require_method(request, "POST")
+        compression = request.headers.get("Content-Encoding", "").strip().lower()
+        if compression not in _COMPRESSIONS:
+            raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")
+        if encoding is None and "Content-Type" in request.headers:
+            raise Refused(Outcome.UNKNOWN_TYPE, f"send {' or '.join(_ENCODINGS)}")
+        body = await self._body(request)
+        seen = self.clock() // 1000
+        if compression == "gzip" or body.startswith(GZIP_MAGIC):
+            body = gunzip(body, self.max_body)
+        encoding = encoding or ("json" if body.lstrip()[:1] == b"{" else "protobuf")
+        signal, parsed = _parse(_SIGNALS[request.path], encoding, body)
+        if not self.consume(Batch(signal, encoding, parsed, seen, _peer(request))):
+            raise Refused(Outcome.BUSY, "too much at once")
+        return web.Response(body=encode.ACCEPTED[encoding], content_type=encode.CONTENT_TYPES[encoding])
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        body = bytearray()
+        try:
+            if "100-continue" in request.headers.get("Expect", "").lower():
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > self.max_body:
+                    raise Refused(Outcome.TOO_LARGE, f"more than {self.max_body} bytes")
+        except (RequestPayloadError, ConnectionError) as error:
+            raise Refused(Outcome.UNDECODABLE, f"the body broke off: {error}") from None
+        return bytes(body)
+
+    def _tell(self, request: web.BaseRequest) -> web.Response:
+        if request.path == "/metrics" and self.metrics:
+            _require_method(request, "GET")
+            text, content_type = self.metrics()
+            return web.Response(body=text, headers={"Content-Type": content_type})
+        if request.path == "/healthz" and self.health:
+            _require_method(request, "GET")
+            return web.Response(body=json.dumps(self.health()).encode(), content_type="application/json")
+        raise Refused(Outcome.UNKNOWN_PATH, f"post to one of {' '.join(_SIGNALS)}")
+
+
+class _WrongMethod(Refused):
+    def __init__(self, allowed: str) -> None:
+        super().__init__(Outcome.WRONG_METHOD, f"use {allowed}")
+        self.allowed = allowed
+
+
+def _require_method(request: web.BaseRequest, method: str) -> None:
+    if request.method != method:
+        raise _WrongMethod(method)
+
+
+def _refusal(refused: Refused, encoding: Encoding) -> web.Response:
+    outcome = refused.outcome
+    headers = {"Retry-After": str(outcome.retry_after)} if outcome.retry_after else {}
+    if isinstance(refused, _WrongMethod):
+        headers["Allow"] = refused.allowed
+    return web.Response(
+        status=outcome.http,
+        headers=headers,
+        body=encode.status(outcome, refused.reason, encoding),
+        content_type=encode.CONTENT_TYPES[encoding],
+    )
+
+
+def _parse(signal: Signal | None, encoding: Encoding, body: bytes) -> tuple[Signal, Any]:
+    """Raises Refused for a body that is no request, or that does not say of which signal when the path does not."""
+    try:
+        if encoding == "json":
+            document = jsonform.parse(body)
+            signal = signal or jsonform.signal_of(document)
+            if signal:
+                return signal, document
+        elif signal:
+            return signal, protobuf.parse(signal, body)
+        elif sniffed := protobuf.sniff(body):
+            return sniffed
+    except ValueError as error:
+        raise Refused(Outcome.UNDECODABLE, str(error)) from None
+    raise Refused(
+        Outcome.UNDECODABLE, "neither logs nor traces nor metrics: post to /v1/logs, /v1/traces or /v1/metrics"
+    )
+
+
+def _peer(request: web.BaseRequest) -> Peer:
+    name = request.transport.get_extra_info("peername") if request.transport else None
+    return Peer("http", name[0], name[1]) if isinstance(name, tuple) else Peer("http")
+
+
+def _is_ours(entry: logging.LogRecord) -> bool:
+    """aiohttp logs a traceback for every malformed request; those are normal, our own errors are not."""
+    return not (entry.exc_info and isinstance(entry.exc_info[1], HttpProcessingError))
+
+
+_logger: Final = logging.getLogger(__name__)
+_logger.addFilter(_is_ours)

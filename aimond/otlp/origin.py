@@ -1,0 +1,26 @@
+"""Who may send: programs of this machine, not web pages in its browser."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from aimond.otlp.status import Outcome, Refused
+
+_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_AUTHORITY: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:\[\]]+))(?::\d*)?")
+
+
+def check(host: str | None, origin: str | None, also_allowed: frozenset[str]) -> None:
+    """Raises Refused for what a browser sends: an Origin, or a Host that DNS was made to point here (rebinding).
+
+    ``host`` is the Host header or :authority, with or without a port; a client that names none is no browser.
+    """
+    if origin is not None:
+        raise Refused(Outcome.FOREIGN, "web pages may not send telemetry")
+    if host is None:
+        return
+    match = _AUTHORITY.fullmatch(host.lower())
+    name = match[1] or match[2] if match else ""
+    if name not in _LOCAL and name not in also_allowed:
+        raise Refused(Outcome.FOREIGN, "not addressed to localhost")

@@ -1,0 +1,88 @@
+"""Who knows the sessions, for tests of the bus: some snapshots, and the changes that lead from one to the next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from aimond.core.change import (
+    AttentionNeeded,
+    Change,
+    DetailsChanged,
+    Health,
+    Reason,
+    SessionAdded,
+    SessionRemoved,
+    StateChanged,
+    Totals,
+    TurnCompleted,
+)
+from aimond.core.snapshot import Basis, SessionSnapshot, State
+
+NOW = 1_760_000_000_000_000
+
+
+class Standin:
+    """A ``Source`` whose story the test tells."""
+
+    def __init__(self) -> None:
+        self.version = "1.2.3"
+        self.used = Totals(Decimal("0.30"), Basis.REPORTED, Decimal("12.50"), 4200)
+        self.telemetry = {"claude-code": Health("ok", NOW, 10, 1, ""), "codex": Health("never", 0, 0, 0, "set otel")}
+        self.reasons: list[Reason] = []
+        self.acknowledged: list[tuple[str, str]] = []
+        self._sessions: dict[tuple[str, str], SessionSnapshot] = {}
+
+    def add(self, session_id: str = "one", agent: str = "claude-code", **fields: Any) -> list[Change]:
+        fields = {"title": "Claude Code", "started_at": NOW, "last_activity": NOW, **fields}
+        return [SessionAdded(self._keep(SessionSnapshot(id=session_id, agent=agent, **fields)))]
+
+    def details(self, session_id: str = "one", agent: str = "claude-code", **fields: Any) -> list[Change]:
+        return [DetailsChanged(self._keep(replace(self._sessions[agent, session_id], **fields)))]
+
+    def state(self, state: State, session_id: str = "one", agent: str = "claude-code", **fields: Any) -> list[Change]:
+        before = self._sessions[agent, session_id]
+        return [StateChanged(self._keep(replace(before, state=state, **fields)), before.state)]
+
+    def completed(self, session_id: str = "one", agent: str = "claude-code", **fields: Any) -> list[Change]:
+        fields = {
+            "turn": 1,
+            "duration": 3_000_000,
+            "input_tokens": 900,
+            "output_tokens": 80,
+            "cost": Decimal("0.25"),
+            "cost_basis": Basis.REPORTED,
+            "evidence": "hook",
+            "confidence": "exact",
+            **fields,
+        }
+        return [TurnCompleted(self._sessions[agent, session_id], **fields)]
+
+    def attention(self, reason: str, session_id: str = "one", agent: str = "claude-code") -> list[Change]:
+        return [AttentionNeeded(self._sessions[agent, session_id], reason)]
+
+    def remove(self, reason: str = "exited", session_id: str = "one", agent: str = "claude-code") -> list[Change]:
+        return [SessionRemoved(self._sessions.pop((agent, session_id)), reason)]
+
+    def _keep(self, session: SessionSnapshot) -> SessionSnapshot:
+        self._sessions[session.agent, session.id] = session
+        return session
+
+    def sessions(self) -> list[SessionSnapshot]:
+        return list(self._sessions.values())
+
+    def totals(self) -> Totals:
+        return self.used
+
+    def health(self) -> dict[str, Health]:
+        return self.telemetry
+
+    def explain(self, agent: str, session_id: str) -> list[Reason]:
+        return [reason for reason in self.reasons if (agent, session_id) in self._sessions]
+
+    def acknowledge(self, agent: str, session_id: str) -> None:
+        self.acknowledged.append((agent, session_id))
+
+    def acknowledge_all(self) -> None:
+        self.acknowledged.extend(self._sessions)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+
+class Claude(Cli):
+    name, package, version = "claude", "@anthropic-ai/claude-code", "2.1.330"
+    mock = MockAnthropic
+    ready = r"(?m)^\s*❯[\s\S]*(shortcuts|mode on)"
+    approval = r"1\. Yes[\s\S]*Esc to cancel"
+    approve_key = b"\r"
+    quit_command = "/exit"
+
+    def provider_environment(self, home: Path, mock_url: str) -> dict[str, str]:
+        env = {
+            "ANTHROPIC_BASE_URL": mock_url,
+            "ANTHROPIC_API_KEY": DUMMY_KEY,
+            "DISABLE_AUTOUPDATER": "1",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "CLAUDE_CODE_MAX_RETRIES": str(RETRIES),
+        }
+        if os.geteuid() == 0:
+            env["IS_SANDBOX"] = "1"  # allows it to run as root
+        return env
+
+    def configure(self, home: Path, mock_url: str, projects: list[Path], otlp: Otlp | None, extra: str | None) -> None:
+        trusted = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
+        merge_json_file(
+            home / ".claude.json",
+            {
+                "hasCompletedOnboarding": True,
+                "customApiKeyResponses": {"approved": [DUMMY_KEY], "rejected": []},
+                "projects": {str(project): trusted for project in projects},
+            },
+        )
+        settings = home / ".claude" / "settings.json"
+        if otlp:
+            protocol = "grpc" if otlp.grpc else "http/json" if otlp.json else "http/protobuf"
+            merge_json_file(
+                settings,
+                {
+                    "env": {
+                        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+                        "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",
+                        "OTEL_LOGS_EXPORTER": "otlp",
+                        "OTEL_METRICS_EXPORTER": "otlp",
+                        "OTEL_TRACES_EXPORTER": "otlp",
+                        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+                        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{otlp.grpc}" if otlp.grpc else otlp.http,
+                        "OTEL_LOGS_EXPORT_INTERVAL": "1000",
+                        "OTEL_TRACES_EXPORT_INTERVAL": "1000",
+                        "OTEL_METRIC_EXPORT_INTERVAL": "10000",
+                    }
+                },
+            )
+        if extra:
+            merge_json_file(settings, json.loads(extra))
+
+    def headless(self, prompt: str, *, resume: bool = False, tools: bool = False, agents: bool = False) -> list[str]:
+        allowed = ["Bash"] * tools + ["Agent", "Task"] * agents
+        return ["-p", *(["--continue"] if resume else []), prompt, *(["--allowedTools", *allowed] if allowed else [])]
+
+    def interactive(self) -> list[str]:
+        return ["--permission-mode", "default"]
+
+    def sessions(self, home: Path, since: float) -> Iterator[Session]:
+        for path in self.recent(home, ".claude/projects/*/*.jsonl", since):
+            cwd = next((str(entry["cwd"]) for entry in json_lines(path) if entry.get("cwd")), "")
+            yield Session(path.stem, cwd, str(path))

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+
+class Codex(Cli):
+    name, package, version = "codex", "@openai/codex", "0.169.0"
+    mock = MockOpenAI
+    ready = r"(?m)^› .*[\s\S]*for agents · \? for shortcuts"
+    approval = r"(?i)would you like to|yes, proceed"
+    approve_key = b"y"
+    quit_command = "/quit"
+    dialogs = ((r"Use existing model", (b"2", b"\r")),)
+    flush_s = 6.0  # the full-screen interface runs its sessions in a daemon, which exports spans every 5 s
+
+    def provider_environment(self, home: Path, mock_url: str) -> dict[str, str]:
+        # nothing but the mock and the telemetry endpoint is plain HTTP: this keeps all the rest on the machine
+        return {"MOCK_API_KEY": DUMMY_KEY, "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
+
+    def configure(self, home: Path, mock_url: str, projects: list[Path], otlp: Otlp | None, extra: str | None) -> None:
+        config = home / ".codex" / "config.toml"
+        config.parent.mkdir(parents=True, exist_ok=True)
+        top: Json = {
+            "model": "gpt-5.5",
+            "model_provider": "mock",
+            "approval_policy": "on-request",
+            "sandbox_mode": "workspace-write",
+            "check_for_update_on_startup": False,
+        }
+        tables: Json = {
+            "model_providers": {
+                "mock": {
+                    "name": "mock",
+                    "base_url": mock_url + "/v1",
+                    "env_key": "MOCK_API_KEY",
+                    "wire_api": "responses",
+                    "request_max_retries": RETRIES,
+                    "stream_max_retries": 1,
+                }
+            },
+            "projects": {str(project): {"trust_level": "trusted"} for project in projects},
+            "notice": {"model_migrations": {"gpt-5.5": "gpt-6-sol"}},
+        }  # do not ask whether to change the model
+        if config.exists():  # keep the text as it is: new keys before it, new tables after it
+            text = config.read_text()
+            known = tomllib.loads(text)
+            before = toml({key: value for key, value in top.items() if key not in known})
+            after = "".join(
+                f"\n[{toml_key(table)}.{toml_key(name)}]\n{toml(value)}"
+                for table, entries in tables.items()
+                for name, value in entries.items()
+                if name not in known.get(table, {})
+            )
+            if known.get("model_provider", "mock") != "mock":
+                raise ValueError(f"{config}: model_provider is already set")
+            if known.get("model_providers", {}).get("mock"):  # of an earlier run, whose mock had another port
+                text = re.sub(r'(\[model_providers\.mock\][^\[]*?base_url = )"[^"]*"', rf'\1"{mock_url}/v1"', text)
+            config.write_text(before + text.rstrip("\n") + "\n" + after)
+        else:
+            config.write_text(toml({**top, **tables}))
+        if otlp:
+
+            def exporter(signal: str) -> Json:
+                if otlp.grpc:
+                    return {"otlp-grpc": {"endpoint": f"http://{otlp.grpc}"}}
+                return {
+                    "otlp-http": {"endpoint": f"{otlp.http}/v1/{signal}", "protocol": "json" if otlp.json else "binary"}
+                }
+
+            settings = tomllib.loads(config.read_text())
+            merge(
+                settings,
+                {
+                    "otel": {
+                        "environment": "dev",
+                        "log_user_prompt": False,
+                        "exporter": exporter("logs"),
+                        "trace_exporter": exporter("traces"),
+                        "metrics_exporter": exporter("metrics"),
+                    }
+                },
+            )
+            config.write_text(toml(settings))
+        if extra:
+            config.write_text(toml(merge(tomllib.loads(config.read_text()), tomllib.loads(extra))))
+
+    def headless(self, prompt: str, *, resume: bool = False, tools: bool = False, agents: bool = False) -> list[str]:
+        # this model has the sub-agent tools without a search for them
+        model = ["-m", "gpt-5.1-codex"] if agents else []
+        return ["exec", *(["resume", "--last"] if resume else []), "--skip-git-repo-check", *model, prompt]
+
+    def sessions(self, home: Path, since: float) -> Iterator[Session]:
+        for path in self.recent(home, ".codex/sessions/**/rollout-*.jsonl", since):
+            for entry in json_lines(path, 1):
+                meta = entry.get("payload", {})
+                source = str(meta.get("thread_source", "user"))
+                yield Session(
+                    str(meta.get("id", "")), str(meta.get("cwd", "")), str(path), "main" if source == "user" else source
+                )

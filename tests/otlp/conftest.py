@@ -1,0 +1,69 @@
+"""Receivers on real sockets, an inbox behind them, and a log that has to stay empty."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from aimond.otlp import grpc, http, ports
+from aimond.otlp.record import Batch
+
+NOON = 1_800_000_000_000_000  # when the receivers' clock always is, µs
+
+
+class Inbox:
+    """A queue of any length that says it is full when told to."""
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.refusals = 0
+
+    def consume(self, batch: Batch) -> bool:
+        if self.refusals:
+            self.refusals -= 1
+            return False
+        self.batches.append(batch)
+        return True
+
+    @property
+    def batch(self) -> Batch:
+        """The only one."""
+        (batch,) = self.batches
+        return batch
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No tracebacks, whatever was sent (asyncio's exception handler logs too)."""
+    caplog.set_level(logging.WARNING)
+    yield
+    noise = [record for phase in ("setup", "call", "teardown") for record in caplog.get_records(phase)]
+    assert [record.getMessage() for record in noise if record.name.startswith(("aimond", "asyncio", "aiohttp"))] == []
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+async def http_port(inbox: Inbox) -> AsyncIterator[int]:
+    listeners = ports.listen(["127.0.0.1", "::1"], 0)
+    async with http.receiving(
+        inbox.consume,
+        listeners,
+        hosts=frozenset({"desk.lan"}),
+        metrics=lambda: (b"aimond_up 1\n", "text/plain; version=0.0.4"),
+        health=lambda: {"sessions": 3},
+        clock=lambda: NOON * 1000,
+    ):
+        yield listeners[0].getsockname()[1]
+
+
+@pytest.fixture
+async def grpc_port(inbox: Inbox) -> AsyncIterator[int]:
+    listeners = ports.listen(["127.0.0.1", "::1"], 0)
+    async with grpc.receiving(inbox.consume, listeners, hosts=frozenset({"desk.lan"}), clock=lambda: NOON * 1000):
+        yield listeners[0].getsockname()[1]

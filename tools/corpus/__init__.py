@@ -1,0 +1,1 @@
+"""Holds what ``aimond replay`` says about recorded tapes against what really happened."""
