@@ -50,8 +50,7 @@ class Tape:
         """The request on that line as a receiver would hand it on; None if a receiver would refuse it."""
         fields = line.fields
         try:
-            body = line.body
-            body = gzip.decompress(body) if body.startswith(GZIP) else body
+            body = unpacked(line)
             is_json = "json" in (fields.get("content_type") or "")
             signal = SIGNALS[fields["signal"]]
             parsed = jsonform.parse(body) if is_json else protobuf.parse(signal, body)
@@ -66,6 +65,12 @@ class Tape:
         pid, comm = line.fields.get("pid"), line.fields.get("comm")
         if isinstance(pid, int) and isinstance(comm, str):
             self._processes[pid] = comm
+
+
+def unpacked(line: Line) -> bytes:
+    """The body of a request without its compression."""
+    body = line.body
+    return gzip.decompress(body) if body.startswith(GZIP) else body
 
 
 def read(path: Path) -> Tape:

@@ -41,7 +41,10 @@ def test_a_turn_whose_last_records_were_lost_need_not_be_announced() -> None:
 
 
 def test_completed_before_the_end_is_early() -> None:
-    assert wrong(check(ONE_TURN, [said(3.0, 2.0), SPOKE], [change(5.0, "completed")])) == {"early": 1}
+    tape = [said(3.0, 2.0), SPOKE]
+    assert wrong(check(ONE_TURN, tape, [change(5.0, "completed")])) == {"early": 1}
+    both = [state(5.0, "completed"), change(5.0, "completed")]
+    assert wrong(check(ONE_TURN, tape, both)) == {"early": 1}, "one mistake is counted once"
 
 
 def test_completed_twice_is_duplicated() -> None:

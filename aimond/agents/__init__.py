@@ -47,8 +47,9 @@ class Registry:
         return agent
 
     def spans_wanted(self, scope: str, resource: Attributes) -> frozenset[str] | None:
-        """The span names that somebody reads in that scope; None: all."""
-        return self.of_scope(scope).spans
+        """The names of spans and metrics that somebody reads in that scope; None: all spans, and no metrics."""
+        agent = self.of_scope(scope)
+        return None if agent.spans is None else agent.spans | agent.metrics
 
     def by_name(self, name: str) -> Agent | None:
         """The agent of that name or folder, as hook programs and tapes give it."""

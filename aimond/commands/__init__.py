@@ -1,0 +1,42 @@
+"""The commands, one file each. All but ``run``, ``replay`` and ``demo`` are D-Bus clients like any other."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from aimond.bus.client import CallFailed, NotRunning
+
+Run = Callable[[argparse.Namespace], int]
+
+_COLOURS: Final = {"waiting": "1;33", "failed": "1;31", "completed": "32", "quiet": "36", "working": "34", "idle": "2"}
+
+
+def complain(run: Run) -> Run:
+    """Let a command fail with one line that says what to do, and exit status 1."""
+
+    @functools.wraps(run)
+    def wrapped(arguments: argparse.Namespace) -> int:
+        try:
+            return run(arguments)
+        except (NotRunning, CallFailed) as error:
+            print(f"aimond: {error}", file=sys.stderr)
+            return 1
+        except BrokenPipeError:  # the reader has seen enough: `aimond watch | head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except KeyboardInterrupt:
+            return 130
+
+    return wrapped
+
+
+def paint(text: str, state: str) -> str:
+    """The text in its state's colour, on a terminal that wants colours (https://no-color.org)."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or state not in _COLOURS:
+        return text
+    return f"\x1b[{_COLOURS[state]}m{text}\x1b[0m"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aimond import tape as tapes
+from aimond.commands import complain
 from aimond.core.change import (
     AttentionNeeded,
     Change,
@@ -38,14 +40,21 @@ NAMES: Final[dict[type[Change], str]] = {
 }
 
 
+@complain
 def run(arguments: argparse.Namespace) -> int:
-    """Print what the tapes' changes are, one JSON object a line; 2 if a file is no tape."""
+    """Print what the tapes' changes are, one JSON object a line, or send the tapes; 2 if a file is no tape."""
     for name in arguments.tape:
         try:
             tape = tapes.read(Path(name))
         except (OSError, ValueError) as error:
-            print(f"aimond replay: {error}", file=sys.stderr)
+            print(f"aimond: {error}", file=sys.stderr)
             return 2
+        if arguments.to:
+            from aimond.sender import send
+
+            if asyncio.run(send(tape, arguments.to, arguments.speed)):
+                return 1
+            continue
         for row in replay(tape, only_otlp=arguments.only == "otlp"):
             print(json.dumps(row, separators=(",", ":")))
     return 0

@@ -82,13 +82,13 @@ class ModelCallStarted(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCallFinished(Event):
     """A model answered. ``started``: when the request began, 0 when not said. ``main``: False for helpers (routers,
-    titles, sub-agents), None where the CLI does not say. ``goes_on``: it asked for a tool, so another call follows.
-    ``usage`` None: counted elsewhere, here only as proof of when."""
+    titles, sub-agents), None where the CLI does not say. ``ends``: True if it gave the floor back, False if it asked
+    for a tool, None where the CLI does not say. ``usage`` None: counted elsewhere, here only as proof of when."""
 
     model: str = ""
     started: int = 0
     main: bool | None = True
-    goes_on: bool = False
+    ends: bool | None = None
     usage: Usage | None = None
     cost: Decimal | None = None
 

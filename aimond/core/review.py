@@ -55,9 +55,13 @@ def _state(session: Session, last: Verdict, snapshot: SessionSnapshot, now: int)
             Reason(now, verdict.state.value, verdict.source.value, verdict.confidence, verdict.record or verdict.reason)
         )
         yield StateChanged(snapshot, last.state)
-    again = verdict.state in (State.WAITING, State.FAILED) and verdict.since != last.since
-    if (moved or again) and verdict.state in NEEDS_USER:
-        yield AttentionNeeded(snapshot, verdict.reason)
+    left = bool(session.ended_at) and verdict.state is State.QUIET  # whoever closed it knows
+    if verdict.state in NEEDS_USER and not left:
+        # Once per wait, and once per turn that failed or fell silent, however often its proof is improved.
+        called_for, reason = session.newest.called_for, (verdict.state, verdict.since)
+        if moved or (verdict.state is State.WAITING and reason not in called_for):
+            yield AttentionNeeded(snapshot, verdict.reason)
+        called_for.add(reason)
 
 
 def _completed_turns(session: Session, snapshot: SessionSnapshot) -> Iterator[TurnCompleted]:

@@ -22,8 +22,8 @@ SAME_PROMPT: Final = 2 * SECOND
 class Session:
     """The facts of one session. Identity is (agent, id) and nothing else; the rest are attributes."""
 
-    def __init__(self, agent: str, id: str, patience: Patience) -> None:
-        self.agent, self.id, self.patience = agent, id, patience
+    def __init__(self, agent: str, session_id: str, patience: Patience) -> None:
+        self.agent, self.id, self.patience = agent, session_id, patience
         self.prologue = Turn()
         self.turns: list[Turn] = []
         self.turn_count = 0

@@ -50,6 +50,10 @@ class Verdict:
     until: int = 0
 
 
+# How long after a turn's end the records of its last answer may still come (Gemini CLI 0.61.0: 5.2 s).
+OUTCOME_LATE: Final = 6 * SECOND
+
+
 def derive(session: Session, now: int, busy_child: bool) -> Verdict:
     """The state at ``now``: the first row of the table that applies to the newest turn."""
     turn = session.newest
@@ -66,9 +70,10 @@ def derive_ended(session: Session) -> Verdict:
     turn, source = session.newest, Source.PROCESS if session.end_reason == "exited" else Source.LOG
     claim = turn.end()
     outcome = turn.outcome(session.main_model)
-    if claim is not None or not turn.started:
-        state = STATE_OF[outcome] if claim else State.IDLE
-        return Verdict(state, _why(outcome, turn), claim.at if claim else 0, claim.source if claim else source)
+    if not turn.started:
+        return Verdict(State.IDLE, "", session.ended_at, source)
+    if claim is not None:
+        return Verdict(STATE_OF[outcome], _why(outcome, turn), claim.at, claim.source, EXACT, claim.record)
     state = STATE_OF[outcome]
     if outcome is Outcome.COMPLETED and session.may_ask:
         state = State.QUIET  # it may have stood at a question
@@ -92,8 +97,26 @@ def _ended(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict 
     if claim is None:
         return None
     outcome = turn.outcome(session.main_model)
-    held = _held(session, turn, claim, now) if outcome is Outcome.COMPLETED else None
-    return held or Verdict(STATE_OF[outcome], _why(outcome, turn), claim.at, claim.source, EXACT, claim.record)
+    if not turn.started:
+        return Verdict(State.IDLE, "", claim.at, claim.source, EXACT, claim.record)
+    if outcome is Outcome.COMPLETED:
+        held = _held(session, turn, claim, now)
+        if held:
+            return held
+    elif outcome is Outcome.INTERRUPTED and not turn.cut and now < (known := session.last_seen + OUTCOME_LATE):
+        # The turn is over; whether it was cut, the answer's own record will tell, which may still be on its way.
+        return Verdict(State.IDLE, "", claim.at, claim.source, EXACT, claim.record, known)
+    return Verdict(STATE_OF[outcome], _why(outcome, turn), claim.at, claim.source, EXACT, claim.record)
+
+
+def _answered(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
+    """Over, because the answer itself says that nothing follows."""
+    answer = turn.final_answer(session.main_model)
+    if answer is None or not answer.ends or busy_child or turn.busy_background:
+        return None
+    if answer.main is None and answer.model != session.main_model:
+        return None
+    return Verdict(State.COMPLETED, "", answer.at, answer.source, EXACT, answer.record)
 
 
 def _held(session: Session, turn: Turn, claim: TurnFinished, now: int) -> Verdict | None:
@@ -157,4 +180,4 @@ STATE_OF: Final = {
     Outcome.INTERRUPTED: State.IDLE,
 }
 Row = Callable[["Session", Turn, int, bool], Verdict | None]
-TABLE: Final[tuple[Row, ...]] = (_waiting, _ended, _failing, _settled, _working)
+TABLE: Final[tuple[Row, ...]] = (_waiting, _ended, _failing, _answered, _settled, _working)

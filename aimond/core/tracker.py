@@ -261,17 +261,17 @@ class Tracker:
         """What a session used per model, with the hidden threads that served it."""
         return _by_model(session, self.sessions.values())
 
-    def find(self, id: str) -> Session | None:
+    def find(self, wanted: str) -> Session | None:
         """The visible session of that id; ``agent:id`` tells two of the same id apart."""
-        agent, _, bare = id.partition(":")
+        agent, _, bare = wanted.partition(":")
         exact = self.sessions.get((agent, bare))
         if exact and exact.visible:
             return exact
-        return next((s for s in self.sessions.values() if s.id == id and s.visible), None)
+        return next((s for s in self.sessions.values() if s.id == wanted and s.visible), None)
 
-    def explain(self, id: str) -> list[Reason] | None:
+    def explain(self, wanted: str) -> list[Reason] | None:
         """Why a session is in its state, newest first; None if there is no such session."""
-        session = self.find(id)
+        session = self.find(wanted)
         return list(reversed(session.reasons)) if session else None
 
     def acknowledge(self, session: Session, now: int) -> list[Change]:

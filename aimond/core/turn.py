@@ -5,11 +5,13 @@ Facts are sets, maxima and minima over ``at``, so that the order in which they a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aimond.core import event as ev
 from aimond.core.evidence import LADDER, Source
+from aimond.core.snapshot import State
 from aimond.core.usage import Spent
 
 MS: Final = 1_000
@@ -44,6 +46,7 @@ class Turn:
         self.events: list[ev.Event] = []
         self.announced = False
         self.acknowledged = ""
+        self.called_for: set[tuple[State, int]] = set()
         self.forget()
 
     def forget(self) -> None:
@@ -77,40 +80,48 @@ class Turn:
 
     def _collect(self, event: ev.Event) -> None:
         self.last_at = max(self.last_at, event.at)
-        match event:
-            case ev.PromptSubmitted():
-                if event.synthetic:
-                    self.resumed = max(self.resumed, event.at)
-                else:
-                    self.prompts[event.source] = event.turn or self.prompts.get(event.source, "")
-                self.traced = self.traced or bool(event.trace)
-            case ev.ModelCallStarted() if event.main is not False:
-                self.call_started = max(self.call_started, event.at)
-            case ev.ModelCallFinished():
-                self._answer(event)
-            case ev.ModelCallFailed() if event.main is not False:
-                if self.failure is None or (event.at, event.final) >= (self.failure.at, self.failure.final):
-                    self.failure = event
-            case ev.ToolStarted() | ev.ToolFinished():
-                self._tool(event)
-            case ev.TurnFinished():
-                if event not in self.claims:
-                    self.claims.append(event)
-            case ev.TurnGoesOn():
-                self.refuted.add(event.claim)
-            case ev.BackgroundStarted():
-                self.background.setdefault(event.task, 0)
-            case ev.BackgroundFinished():
-                self.background[event.task] = event.at
-                if event.wakes:
-                    self.wakes_after = max(self.wakes_after, event.at)
-            case ev.WaitStarted():
-                if self.wait is None:
-                    self.waits.append(Wait(event.at, event.kind, event.tool, event.only, event.record))
-            case _:
-                pass
-        if self.waits:
-            self._end_waits(event)
+        collect = _COLLECT.get(type(event))
+        if collect:
+            collect(self, event)
+        for wait in self.waits:
+            # A wait is over with whatever could not have happened while it lasted.
+            if not wait.over and _proves_over(wait, event):
+                wait.over = event.at
+
+    def _prompt(self, event: ev.PromptSubmitted) -> None:
+        self.traced = self.traced or bool(event.trace)
+        if event.synthetic:
+            self.resumed = max(self.resumed, event.at)
+        else:
+            self.prompts[event.source] = event.turn or self.prompts.get(event.source, "")
+
+    def _call(self, event: ev.ModelCallStarted) -> None:
+        if event.main is not False:
+            self.call_started = max(self.call_started, event.at)
+
+    def _failed(self, event: ev.ModelCallFailed) -> None:
+        newest = self.failure
+        if event.main is not False and (newest is None or (event.at, event.final) >= (newest.at, newest.final)):
+            self.failure = event
+
+    def _claim(self, event: ev.TurnFinished) -> None:
+        if event not in self.claims:
+            self.claims.append(event)
+
+    def _refuted(self, event: ev.TurnGoesOn) -> None:
+        self.refuted.add(event.claim)
+
+    def _background(self, event: ev.BackgroundStarted) -> None:
+        self.background.setdefault(event.task, 0)
+
+    def _background_over(self, event: ev.BackgroundFinished) -> None:
+        self.background[event.task] = event.at
+        if event.wakes:
+            self.wakes_after = max(self.wakes_after, event.at)
+
+    def _asked(self, event: ev.WaitStarted) -> None:
+        if self.wait is None:
+            self.waits.append(Wait(event.at, event.kind, event.tool, event.only, event.record))
 
     def _answer(self, event: ev.ModelCallFinished) -> None:
         if event.main is not False:
@@ -132,29 +143,6 @@ class Turn:
         elif isinstance(event, ev.ToolStarted) and event.call not in self.closed_tools:
             self.open_tools[event.call] = event
 
-    # -- waits --------------------------------------------------------------------------------------
-
-    def _end_waits(self, event: ev.Event) -> None:
-        """A wait is over with whatever could not have happened while it lasted."""
-        for wait in self.waits:
-            if not wait.over and self._proves_over(wait, event):
-                wait.over = event.at
-
-    @staticmethod
-    def _proves_over(wait: Wait, event: ev.Event) -> bool:
-        match event:
-            case ev.ToolStarted() | ev.ToolFinished():
-                return event.at > wait.at and (not wait.only or event.name in ("", wait.only))
-            case ev.ModelCallStarted():
-                return event.main is not False and event.at > wait.at
-            case ev.ModelCallFinished():
-                return event.main is not False and event.started > wait.at
-            case ev.ModelCallFailed():
-                return event.main is not False and event.at > wait.at
-            case ev.TurnFinished() | ev.PromptSubmitted():
-                return event.at > wait.at
-        return False
-
     @property
     def wait(self) -> Wait | None:
         """The oldest question that is still open."""
@@ -173,7 +161,7 @@ class Turn:
         if not answers or self.open_tools or self.unnamed_tools > 0:
             return None
         answer = answers[-1]
-        if any(a.goes_on and a.at >= answer.at - SLACK for a in answers):
+        if any(a.ends is False and a.at >= answer.at - SLACK for a in answers):
             return None
         # A call whose start nobody told is known by the record that opened it.
         began = answer.started or (min(self.call_started, answer.at))
@@ -229,6 +217,12 @@ class Turn:
         return failure.at >= max(last_answer, self.tool_ended)
 
     @property
+    def cut(self) -> bool:
+        """Somebody said that the user cut it."""
+        said = any(claim.outcome is ev.Outcome.INTERRUPTED for claim in self.claims)
+        return said or (self.failure is not None and self.failure.aborted)
+
+    @property
     def busy_background(self) -> bool:
         """A sub-agent of this turn has not reported back."""
         return any(not ended for ended in self.background.values())
@@ -253,3 +247,31 @@ class Turn:
         self.resumed = self.started
         for event in self.events:
             self._collect(event)
+
+
+def _proves_over(wait: Wait, event: ev.Event) -> bool:
+    match event:
+        case ev.ToolStarted() | ev.ToolFinished():
+            return event.at > wait.at and (not wait.only or event.name in ("", wait.only))
+        case ev.ModelCallStarted() | ev.ModelCallFailed():
+            return event.main is not False and event.at > wait.at
+        case ev.ModelCallFinished():
+            return event.main is not False and event.started > wait.at
+        case ev.TurnFinished() | ev.PromptSubmitted():
+            return event.at > wait.at
+    return False
+
+
+_COLLECT: Final[dict[type[ev.Event], Callable[[Turn, Any], None]]] = {
+    ev.PromptSubmitted: Turn._prompt,
+    ev.ModelCallStarted: Turn._call,
+    ev.ModelCallFinished: Turn._answer,
+    ev.ModelCallFailed: Turn._failed,
+    ev.ToolStarted: Turn._tool,
+    ev.ToolFinished: Turn._tool,
+    ev.TurnFinished: Turn._claim,
+    ev.TurnGoesOn: Turn._refuted,
+    ev.BackgroundStarted: Turn._background,
+    ev.BackgroundFinished: Turn._background_over,
+    ev.WaitStarted: Turn._asked,
+}

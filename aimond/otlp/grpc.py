@@ -24,9 +24,8 @@ from h2.exceptions import ProtocolError, StreamClosedError, StreamIDTooLowError
 from aimond.otlp import encode, origin, protobuf
 from aimond.otlp.record import Batch, Peer, Signal
 from aimond.otlp.status import Outcome, Refused
-from aimond.otlp.unpack import gunzip
+from aimond.otlp.unpack import MAX_BODY, gunzip
 
-MAX_BODY: Final = 16 * 2**20
 _MAX_BUFFERED: Final = 64 * 2**20  # of all calls together
 
 _SIGNALS: Final[dict[str, Signal]] = {
@@ -106,9 +105,10 @@ class _Connection(asyncio.Protocol):
         try:
             for event in self.h2.receive_data(data):
                 self._react(event)
+            self._send()
         except ProtocolError:  # not HTTP/2, or broken beyond repair: h2 has written a GOAWAY that says how
+            self._send()
             self.transport.close()
-        self._send()
 
     def pause_writing(self) -> None:
         """A client that does not read its answers is not listened to either."""
@@ -140,7 +140,7 @@ class _Connection(asyncio.Protocol):
             raise Refused(Outcome.UNKNOWN_TYPE, "this port speaks gRPC")
         path = headers.get(":path", "")
         if path not in _SIGNALS:
-            raise Refused(Outcome.UNKNOWN_PATH, f"unknown method {path}")
+            raise Refused(Outcome.UNKNOWN_PATH, f"unknown method {path[:200]}")
         if headers.get("grpc-encoding", "identity") not in _COMPRESSIONS:
             raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")
         self.calls[stream] = _Call(_SIGNALS[path])
@@ -202,7 +202,7 @@ class _Connection(asyncio.Protocol):
 
 def _message(body: bytearray, limit: int) -> bytes:
     """The one message of a unary call (Length-Prefixed-Message: compressed flag, 4 bytes of length, message)."""
-    if len(body) < _PREFIX or body[0] > 1 or int.from_bytes(body[1:_PREFIX]) != len(body) - _PREFIX:
+    if len(body) < _PREFIX or int.from_bytes(body[1:_PREFIX]) != len(body) - _PREFIX:
         raise Refused(Outcome.UNDECODABLE, "not exactly one gRPC message")
     message = bytes(body[_PREFIX:])
     return gunzip(message, limit) if body[0] else message

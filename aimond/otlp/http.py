@@ -19,9 +19,7 @@ from aiohttp.web_protocol import RequestPayloadError
 from aimond.otlp import encode, jsonform, origin, protobuf
 from aimond.otlp.record import Batch, Encoding, Peer, Signal
 from aimond.otlp.status import Outcome, Refused
-from aimond.otlp.unpack import GZIP_MAGIC, gunzip
-
-MAX_BODY: Final = 16 * 2**20  # Codex 0.169.0 sends 1.08 MB at once: the spans of one turn as JSON
+from aimond.otlp.unpack import GZIP_MAGIC, MAX_BODY, gunzip
 
 _SIGNALS: Final[dict[str, Signal | None]] = {
     "/v1/logs": "logs",
@@ -29,6 +27,8 @@ _SIGNALS: Final[dict[str, Signal | None]] = {
     "/v1/metrics": "metrics",
     "/": None,  # where Gemini CLI before 0.34 posts all three
 }
+_METHODS: Final = {"/metrics": "GET", "/healthz": "GET"} | dict.fromkeys(_SIGNALS, "POST")
+_WHERE: Final = "post to /v1/logs, /v1/traces or /v1/metrics"
 _ENCODINGS: Final[dict[str, Encoding]] = {
     content_type: encoding for encoding, content_type in encode.CONTENT_TYPES.items()
 }
@@ -87,14 +87,17 @@ class _Receiver:
         encoding = _ENCODINGS.get(request.content_type)
         try:
             origin.check(request.headers.get("Host"), request.headers.get("Origin"), self.hosts)
+            if request.path not in _METHODS:
+                raise Refused(Outcome.UNKNOWN_PATH, _WHERE)
+            if request.method != _METHODS[request.path]:
+                raise Refused(Outcome.WRONG_METHOD, f"use {_METHODS[request.path]}")
             if request.path in _SIGNALS:
                 return await self._export(request, encoding)
-            return self._tell(request)
+            return self._tell(request.path)
         except Refused as refused:
-            return _refusal(refused, encoding or "json")
+            return _refusal(refused, request.path, encoding or "json")
 
     async def _export(self, request: web.BaseRequest, encoding: Encoding | None) -> web.Response:
-        _require_method(request, "POST")
         compression = request.headers.get("Content-Encoding", "").strip().lower()
         if compression not in _COMPRESSIONS:
             raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")
@@ -111,45 +114,34 @@ class _Receiver:
         return web.Response(body=encode.ACCEPTED[encoding], content_type=encode.CONTENT_TYPES[encoding])
 
     async def _body(self, request: web.BaseRequest) -> bytes:
-        body = bytearray()
+        chunks: list[bytes] = []
+        size = 0
         try:
             if "100-continue" in request.headers.get("Expect", "").lower():
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > self.max_body:
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > self.max_body:
                     raise Refused(Outcome.TOO_LARGE, f"more than {self.max_body} bytes")
         except (RequestPayloadError, ConnectionError) as error:
             raise Refused(Outcome.UNDECODABLE, f"the body broke off: {error}") from None
-        return bytes(body)
+        return b"".join(chunks)
 
-    def _tell(self, request: web.BaseRequest) -> web.Response:
-        if request.path == "/metrics" and self.metrics:
-            _require_method(request, "GET")
+    def _tell(self, path: str) -> web.Response:
+        if path == "/metrics" and self.metrics:
             text, content_type = self.metrics()
             return web.Response(body=text, headers={"Content-Type": content_type})
-        if request.path == "/healthz" and self.health:
-            _require_method(request, "GET")
+        if path == "/healthz" and self.health:
             return web.Response(body=json.dumps(self.health()).encode(), content_type="application/json")
-        raise Refused(Outcome.UNKNOWN_PATH, f"post to one of {' '.join(_SIGNALS)}")
+        raise Refused(Outcome.UNKNOWN_PATH, _WHERE)
 
 
-class _WrongMethod(Refused):
-    def __init__(self, allowed: str) -> None:
-        super().__init__(Outcome.WRONG_METHOD, f"use {allowed}")
-        self.allowed = allowed
-
-
-def _require_method(request: web.BaseRequest, method: str) -> None:
-    if request.method != method:
-        raise _WrongMethod(method)
-
-
-def _refusal(refused: Refused, encoding: Encoding) -> web.Response:
+def _refusal(refused: Refused, path: str, encoding: Encoding) -> web.Response:
     outcome = refused.outcome
     headers = {"Retry-After": str(outcome.retry_after)} if outcome.retry_after else {}
-    if isinstance(refused, _WrongMethod):
-        headers["Allow"] = refused.allowed
+    if outcome is Outcome.WRONG_METHOD:
+        headers["Allow"] = _METHODS[path]
     return web.Response(
         status=outcome.http,
         headers=headers,
@@ -172,9 +164,7 @@ def _parse(signal: Signal | None, encoding: Encoding, body: bytes) -> tuple[Sign
             return sniffed
     except ValueError as error:
         raise Refused(Outcome.UNDECODABLE, str(error)) from None
-    raise Refused(
-        Outcome.UNDECODABLE, "neither logs nor traces nor metrics: post to /v1/logs, /v1/traces or /v1/metrics"
-    )
+    raise Refused(Outcome.UNDECODABLE, f"neither logs nor traces nor metrics: {_WHERE}")
 
 
 def _peer(request: web.BaseRequest) -> Peer:

@@ -37,12 +37,10 @@ def signal_of(document: dict[str, Any]) -> Signal | None:
 
 
 def records(batch: Batch, spans_wanted: SpansWanted) -> Iterator[Record]:
-    """The batch's log records or spans, in the order sent; metrics have none."""
+    """The batch's log records, spans or metric points, in the order sent."""
     if batch.signal == "logs":
         return _logs(batch.parsed)
-    if batch.signal == "traces":
-        return _spans(batch.parsed, spans_wanted)
-    return iter(())
+    return (_spans if batch.signal == "traces" else _points)(batch.parsed, spans_wanted)
 
 
 def _logs(request: dict[str, Any]) -> Iterator[Record]:
@@ -92,6 +90,26 @@ def _spans(request: dict[str, Any], spans_wanted: SpansWanted) -> Iterator[Recor
                     error=_is_error(status.get("code")),
                     status=_text(status, "message"),
                 )
+
+
+def _points(request: dict[str, Any], names_wanted: SpansWanted) -> Iterator[Record]:
+    for of_resource in _objects(request, "resourceMetrics"):
+        resource = _attributes(_object(of_resource, "resource"))
+        for of_scope in _objects(of_resource, "scopeMetrics"):
+            scope = _text(_object(of_scope, "scope"), "name")
+            names = names_wanted(scope, resource)
+            for metric in _objects(of_scope, "metrics") if names else ():
+                name = _text(metric, "name")
+                for point in _objects(_object(metric, "sum"), "dataPoints") if names and name in names else ():
+                    yield Record(
+                        signal="metrics",
+                        scope=scope,
+                        name=name,
+                        at=_time(point, "timeUnixNano"),
+                        start=_time(point, "startTimeUnixNano"),
+                        attributes=_attributes(point),
+                        resource=resource,
+                    )
 
 
 def _objects(parent: dict[str, Any], key: str) -> list[dict[str, Any]]:

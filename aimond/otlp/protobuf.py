@@ -35,19 +35,18 @@ def parse(signal: Signal, body: bytes) -> Any:
 
 
 def records(batch: Batch, spans_wanted: SpansWanted) -> Iterator[Record]:
-    """The batch's log records or spans, in the order sent; metrics have none."""
+    """The batch's log records, spans or metric points, in the order sent."""
     if batch.signal == "logs":
         return _logs(batch.parsed)
-    if batch.signal == "traces":
-        return _spans(batch.parsed, spans_wanted)
-    return iter(())
+    return (_spans if batch.signal == "traces" else _points)(batch.parsed, spans_wanted)
 
 
 def sniff(body: bytes) -> tuple[Signal, Any] | None:
     """The signal and request of a body sent to no signal's path, None when it could be any or is none.
 
-    The three share their outer shape, so the first log record, span or metric must decide: only a log record has fixed
-    64 bits in its fields 1 and 11 (Codex 0.169.0 leaves out the first), only a span in field 7.
+    The three share their outer shape, so the first log record, span or metric must decide: only a log record has 64
+    fixed bits in its fields 1 or 11 (Codex 0.169.0 leaves out the first), only a span in field 7, and only a metric has
+    text in field 1.
     """
     for signal, (path, is_one) in _PROOFS.items():
         try:
@@ -66,10 +65,7 @@ _PROOFS: Final[dict[Signal, tuple[tuple[str, str, str], Callable[[Any], bool]]]]
         lambda log: log.time_unix_nano > 0 or log.observed_time_unix_nano > 0,
     ),
     "traces": (("resource_spans", "scope_spans", "spans"), lambda span: span.start_time_unix_nano > 0),
-    "metrics": (
-        ("resource_metrics", "scope_metrics", "metrics"),
-        lambda metric: metric.name != "" and metric.WhichOneof("data") is not None,
-    ),
+    "metrics": (("resource_metrics", "scope_metrics", "metrics"), lambda metric: metric.name != ""),
 }
 
 
@@ -127,6 +123,24 @@ def _wanted(spans: Iterable[Any], names: frozenset[str] | None) -> Iterable[Any]
     if names is None:
         return spans
     return [span for span in spans if span.name in names] if names else ()
+
+
+def _points(request: Any, names_wanted: SpansWanted) -> Iterator[Record]:
+    for of_resource in request.resource_metrics:
+        resource = _attributes(of_resource.resource.attributes)
+        for of_scope in of_resource.scope_metrics:
+            scope = of_scope.scope.name
+            for metric in _wanted(of_scope.metrics, names_wanted(scope, resource) or frozenset()):
+                for point in metric.sum.data_points:
+                    yield Record(
+                        signal="metrics",
+                        scope=scope,
+                        name=metric.name,
+                        at=point.time_unix_nano // 1000,
+                        start=point.start_time_unix_nano // 1000,
+                        attributes=_attributes(point.attributes),
+                        resource=resource,
+                    )
 
 
 def _attributes(pairs: Iterable[Any]) -> Attributes:

@@ -120,14 +120,19 @@ async def test_a_new_bus_shows_all_sessions_again(
     assert "Traceback" not in caplog.text
 
 
-async def test_a_name_taken_on_the_new_bus_is_waited_for(bus: PrivateBus, kept: Service, source: Standin) -> None:
+async def test_a_name_taken_on_the_new_bus_is_waited_for(
+    bus: PrivateBus, kept: Service, source: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "FIRST_RETRY", 0.6)
+    monkeypatch.setattr(connection, "LAST_RETRY", 0.6)
     kept.publish(source.add())
     bus.stop()
-    await asyncio.sleep(0.35)  # it tried at 0, 0.1 and 0.3 s, and tries again at 0.7 s
+    await eventually(lambda: not connected(kept))
+    await asyncio.sleep(0.05)
     bus.start()
     hasty = Service(Standin(), bus.address)
     await hasty.start()
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.7)
     assert not connected(kept)
     await hasty.close()
     await eventually(lambda: connected(kept))

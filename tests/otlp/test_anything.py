@@ -12,9 +12,9 @@ import aiohttp
 import grpc
 import pytest
 from bodies import METHODS, SIGNALS, body, recorded
-from conftest import Inbox
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from inbox import Inbox
 
 from aimond.otlp import jsonform, protobuf
 from aimond.otlp.record import Signal

@@ -10,10 +10,10 @@ from typing import Any
 import grpc
 import pytest
 from bodies import METHODS, SIGNALS, body, large_logs, recorded, request
-from conftest import NOON, Inbox
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
     DataReceived,
@@ -23,6 +23,7 @@ from h2.events import (
     StreamEnded,
     StreamReset,
 )
+from inbox import NOON, Inbox
 from opentelemetry._logs import LogRecord
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
@@ -227,7 +228,7 @@ PACKED = gzip.compress(body("logs", "protobuf"))
         b"",
         b"\0\0\0\0",
         b"\0\0\0\0\1",
-        GOOD + b"x",
+        GOOD + body("logs", "protobuf"),
         GOOD + GOOD,
         b"\2\0\0\0\0",
         b"\1\0\0\0\0",
@@ -338,6 +339,24 @@ async def test_the_end_of_the_server_is_announced(inbox: Inbox) -> None:
     assert [event.error_code for event in events if isinstance(event, ConnectionTerminated)] == [0]
     assert await client.reader.read() == b""
     client.writer.close()
+
+
+async def test_a_broken_frame_is_told_with_the_last_goodbye(raw: Client) -> None:
+    raw.writer.write(raw.h2.data_to_send() + b"\0\0\1\4\0\0\0\0\0x")  # a SETTINGS frame of one byte
+    events = await raw.receive(ConnectionTerminated)
+    assert [event.error_code for event in events if isinstance(event, ConnectionTerminated)] == [
+        ErrorCodes.FRAME_SIZE_ERROR
+    ]
+    assert await raw.reader.read() == b""
+
+
+async def test_more_than_a_hundred_open_calls_are_too_many(raw: Client) -> None:
+    for _ in range(101):
+        raw.begin()
+    events = await raw.receive(ConnectionTerminated)
+    assert [event.error_code for event in events if isinstance(event, ConnectionTerminated)] == [
+        ErrorCodes.PROTOCOL_ERROR
+    ]
 
 
 @pytest.mark.parametrize(

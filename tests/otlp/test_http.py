@@ -13,8 +13,8 @@ from typing import Any
 import aiohttp
 import pytest
 from bodies import ENCODINGS, SIGNALS, body, large_logs, recorded, request
-from conftest import NOON, Inbox
 from google.rpc.status_pb2 import Status
+from inbox import NOON, Inbox
 from opentelemetry._logs import LogRecord
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter

@@ -152,7 +152,10 @@ def test_a_request_sent_to_no_signals_path_says_itself_what_it_is(signal: Signal
     assert protobuf.sniff(body) == (signal, request(signal))
 
 
-@pytest.mark.parametrize("body", [b"", b"\x0a\x00", b"\xff", b'{"resourceLogs": []}'])
+TIMELESS = logs(LogRecord(severity_text="INFO")).SerializeToString()
+
+
+@pytest.mark.parametrize("body", [b"", b"\x0a\x00", b"\xff", b'{"resourceLogs": []}', TIMELESS])
 def test_what_could_be_any_signal_or_none_is_not_guessed(body: bytes) -> None:
     assert protobuf.sniff(body) is None
 

@@ -27,7 +27,7 @@ AGENT = Agent(
     },
     executables=frozenset({"claude", "node"}),
     # Logs leave 5.0 s after the first record by default (2.1.330); retries are silent and end with an api_error.
-    patience=Patience(settle=7 * SECOND, unattended=10 * SECOND, one_per_process=True),
+    patience=Patience(settle=7 * SECOND, unattended=8 * SECOND, one_per_process=True),
     events=events,
     hook_events=hook_events,
 )

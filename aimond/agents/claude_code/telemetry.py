@@ -187,7 +187,7 @@ def _llm_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
         key=record.span,
         model=word(record.attributes, "model"),
         started=record.start,
-        goes_on=record.attributes.text("stop_reason") == "tool_use",
+        ends=False if record.attributes.text("stop_reason") == "tool_use" else None,
     )
 
 

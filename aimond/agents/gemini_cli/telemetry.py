@@ -21,6 +21,8 @@ MAIN_ROLES: Final = ("main", "subagent")
 # Tried once; all others up to ten times, minutes apart (0.61.0).
 FINAL_STATUS: Final = (400, 401, 403, 404)
 ABORTED: Final = "aborted"
+# In ``response_text``, which is only there while ``logPrompts`` is on (its default); nothing else of it is looked at.
+CALLS_A_TOOL: Final = '"functionCall"'
 
 
 def events(record: Record, pid: int) -> Iterator[ev.Event]:
@@ -73,9 +75,7 @@ def _model_routing(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]
 
 
 def _api_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
-    main = _main(record)
-    if main is not None:
-        yield ev.ModelCallStarted(**common, model=word(record.attributes, "model"), main=main)
+    yield ev.ModelCallStarted(**common, model=word(record.attributes, "model"), main=_main(record))
 
 
 def _api_response(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
@@ -84,12 +84,14 @@ def _api_response(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     model, thoughts = word(attributes, "model"), count(attributes, "thoughts_token_count")
     cached = count(attributes, "cached_content_token_count")
     whole, output = count(attributes, "input_token_count"), count(attributes, "output_token_count")
+    answer = attributes.text("response_text")
     yield ev.ModelCallFinished(
         **common,
         key=_key(record, model, str(whole), str(output)),
         model=model,
         main=_main(record),
         started=record.at - micros(attributes, "duration_ms"),
+        ends=(CALLS_A_TOOL not in answer) if answer else None,
         usage=Usage(
             input=max(0, whole - cached),
             cache_read=cached,

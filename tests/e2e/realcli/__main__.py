@@ -1,191 +1,132 @@
-#!/usr/bin/env python3
-"""Runs the real Claude Code, Codex CLI and Gemini CLI against mock model APIs, for end-to-end tests."""
+"""Runs the real Claude Code, Codex CLI and Gemini CLI against mocks of their model APIs."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import shutil
+import contextlib
 import signal
-import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import processes  # noqa: E402
-from drivers import CLIS, Cli, Otlp  # noqa: E402
-from otlp_sink import OtlpSink  # noqa: E402
-from scenarios import SCENARIOS, Json, Options, Run  # noqa: E402
-
-
-def default_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "realcli"
-
-
-def install(cli: Cli, cache: Path) -> bool:
-    """Install the pinned version unless it is there; prints what the CLI says its version is."""
-    state = "present"
-    if not cli.installed(cache):
-        state = "installed"
-        directory = cli.directory(cache)
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / "package.json").write_text('{"private": true}\n')
-        done = subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", f"{cli.package}@{cli.version}"],
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        if done.returncode or not cli.installed(cache):
-            print(f"{cli.name}: npm install failed", file=sys.stderr)
-            return False
-    with tempfile.TemporaryDirectory(prefix="realcli-") as home:
-        said = subprocess.run(
-            [cli.executable(cache), "--version"],
-            env=cli.environment(Path(home), "http://127.0.0.1:9"),
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    print(f"{cli.name} {cli.package}@{cli.version} {state}: {said.stdout.strip() or said.stderr.strip()[-200:]}")
-    return said.returncode == 0
-
-
-def summary(truth: Json) -> str:
-    totals = truth["totals"]
-    parts = [f"{truth['cli']} {truth['scenario']}: {truth['result']}", f"{truth['seconds']:.1f} s"]
-    if (received := truth["otlp_requests"]) is not None:
-        names = ["logs", "traces", "metrics", *(["unknown"] if "unknown" in received else [])]
-        parts.append("otlp requests " + " ".join(f"{name}={received.get(name, 0)}" for name in names))
-    parts.append("api requests " + " ".join(f"{key}={value}" for key, value in totals.items() if key != "usage"))
-    parts.append("usage " + " ".join(f"{key}={value}" for key, value in totals["usage"].items() if "." not in key))
-    parts += truth["problems"]
-    return "; ".join(parts)
-
-
-async def run_one(cli: Cli, scenario: str, options: Options) -> int:
-    """Run a scenario; a Ctrl-C or SIGTERM still cleans up."""
-    if options.otlp and options.otlp.http == "sink":
-        options.sink = OtlpSink(options.out / "otlp")
-        options.otlp = Otlp(await options.sink.start(), "", options.otlp.json)
-    task = asyncio.ensure_future(Run(cli, scenario, options).execute())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    try:
-        truth = await task
-    finally:
-        if options.sink:
-            await options.sink.stop()
-    print(summary(truth), flush=True)
-    return 0 if truth["result"] == "ok" else 1
+from tests.e2e.realcli import processes
+from tests.e2e.realcli.cli import Otlp
+from tests.e2e.realcli.clis import CLIS
+from tests.e2e.realcli.install import default_cache, install
+from tests.e2e.realcli.otlp_sink import OtlpSink
+from tests.e2e.realcli.run import Options, Run
+from tests.e2e.realcli.scenarios import SCENARIOS
+from tests.e2e.realcli.settings import Json
 
 
 def command_install(args: argparse.Namespace) -> int:
-    done = [install(CLIS[name], args.cache) for name in args.cli or CLIS]
-    return 0 if all(done) else 1
-
-
-def command_run(args: argparse.Namespace) -> int:
-    cli = CLIS[args.cli]
-    if not cli.installed(args.cache):
-        print(f"{cli.name} is not installed in {args.cache}: realcli install {cli.name}", file=sys.stderr)
-        return 2
-    if not (args.otlp or args.grpc or args.existing_home):
-        print("give --otlp URL, --otlp sink or --grpc HOST:PORT (or --existing-home)", file=sys.stderr)
-        return 2
-    processes.become_subreaper()
-    home = args.existing_home or args.home
-    temporary = home is None
-    # not below /tmp, where some CLIs behave differently
-    home = Path(tempfile.mkdtemp(prefix="home-", dir=args.cache)) if home is None else home.resolve()
-    home.mkdir(parents=True, exist_ok=True)
-    out = args.out or Path("realcli-out") / f"{cli.name}-{args.scenario}"
-    options = Options(
-        otlp=None if args.existing_home else Otlp((args.otlp or "").rstrip("/"), args.grpc or "", args.json),
-        out=out.resolve(),
-        home=home,
-        cache=args.cache,
-        env=dict(pair.split("=", 1) for pair in args.env),
-        extra_settings=args.extra_settings.read_text() if args.extra_settings else None,
-        cli_args=args.cli_arg,
-        wait=args.wait,
-        timeout=args.timeout,
-        linger=args.linger,
-    )
-    try:
-        return asyncio.run(run_one(cli, args.scenario, options))
-    except asyncio.CancelledError:
-        print("stopped", file=sys.stderr)
-        return 130
-    finally:
-        if temporary:
-            shutil.rmtree(home, ignore_errors=True)
-
-
-def command_selftest(args: argparse.Namespace) -> int:
-    """The `text` scenario of each CLI against the built-in sink."""
-    codes = []
+    """Exit status: 0 all are there, 1 npm could not."""
     for name in args.cli or CLIS:
-        with tempfile.TemporaryDirectory(prefix="realcli-out-") as out:
-            codes.append(
-                subprocess.run(
-                    [
-                        sys.executable,
-                        __file__,
-                        "run",
-                        name,
-                        "text",
-                        "--otlp",
-                        "sink",
-                        "--out",
-                        out,
-                        "--cache",
-                        str(args.cache),
-                    ],
-                    check=False,
-                ).returncode
-            )
-            truth = Path(out) / "truth.json"
-            if truth.exists() and not json.loads(truth.read_text())["otlp_requests"].get("logs"):
-                print(f"{name}: no logs were received")
-                codes.append(1)
-    return max(codes)
+        cli = CLIS[name]
+        if not install(cli, args.cache):
+            print(f"{name}: npm could not install {cli.package}@{cli.version}", file=sys.stderr)
+            return 1
+        print(f"{name}: {cli.package}@{cli.version} in {cli.directory(args.cache)}")
+    return 0
 
 
 def command_list(_args: argparse.Namespace) -> int:
+    """The scenarios, a line each."""
     for name, scenario in SCENARIOS.items():
         print(f"{name:18} {scenario.summary}")
     return 0
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="realcli", description=__doc__)
-    parser.set_defaults(cache=default_cache())
-    commands = parser.add_subparsers(dest="command", required=True)
+def command_run(args: argparse.Namespace) -> int:
+    """Exit status: 0 everything went as the scenario says, 1 not, 2 wrong usage, 130 stopped."""
+    cli = CLIS[args.cli]
+    if not cli.installed(args.cache):
+        print(f"{cli.name} is not installed in {args.cache}: install {cli.name}", file=sys.stderr)
+        return 2
+    if not (args.otlp or args.grpc or args.existing_home):
+        print("give --otlp URL, --otlp sink or --grpc HOST:PORT (or --existing-home)", file=sys.stderr)
+        return 2
+    processes.become_subreaper()
+    out = args.out or Path("realcli-out") / f"{cli.name}-{args.scenario}"
+    with home_of(args) as home:
+        options = Options(
+            otlp=None if args.existing_home else Otlp((args.otlp or "").rstrip("/"), args.grpc or "", args.json),
+            out=out.resolve(),
+            home=home,
+            cache=args.cache,
+            env=dict(pair.split("=", 1) for pair in args.env),
+            extra_settings=args.extra_settings.read_text() if args.extra_settings else None,
+            cli_args=args.cli_arg,
+            wait=args.wait,
+            timeout=args.timeout,
+            linger=args.linger,
+        )
+        try:
+            truth = asyncio.run(run(args.cli, args.scenario, options))
+        except asyncio.CancelledError:
+            print("stopped", file=sys.stderr)
+            return 130
+    print(summary(truth), flush=True)
+    return 0 if truth["result"] == "ok" else 1
+
+
+@contextlib.contextmanager
+def home_of(args: argparse.Namespace) -> Iterator[Path]:
+    """The HOME that was chosen, or a temporary one: not below /tmp, where some CLIs behave differently."""
+    chosen: Path | None = args.existing_home or args.home
+    if chosen:
+        chosen.mkdir(parents=True, exist_ok=True)
+        yield chosen.resolve()
+        return
+    with tempfile.TemporaryDirectory(prefix="home-", dir=args.cache, ignore_cleanup_errors=True) as temporary:
+        yield Path(temporary)
+
+
+async def run(cli: str, scenario: str, options: Options) -> Json:
+    """Run a scenario and return the truth; a Ctrl-C or SIGTERM still cleans up."""
+    if options.otlp and options.otlp.http == "sink":
+        options.sink = OtlpSink(options.out / "otlp")
+        options.otlp = Otlp(await options.sink.start(), "", options.otlp.json)
+    spec = SCENARIOS[scenario]
+    task = asyncio.ensure_future(Run(CLIS[cli], scenario, spec.labels, options).execute(spec.play))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    finally:
+        if options.sink:
+            await options.sink.stop()
+
+
+def summary(truth: Json) -> str:
+    """A run in one line."""
+    totals = truth["totals"]
+    parts = [f"{truth['cli']} {truth['scenario']}: {truth['result']}", f"{truth['seconds']:.1f} s"]
+    for name, counts in (
+        ("otlp requests", truth["otlp_requests"]),
+        ("api requests", totals),
+        ("usage", totals["usage"]),
+    ):
+        numbers = {key: value for key, value in (counts or {}).items() if isinstance(value, int) and "." not in key}
+        if numbers:
+            parts.append(f"{name} " + " ".join(f"{key}={value}" for key, value in numbers.items()))
+    return "; ".join([*parts, *truth["problems"]])
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and options."""
+    top = argparse.ArgumentParser(prog="python -m tests.e2e.realcli", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
     cache = argparse.ArgumentParser(add_help=False)
     cache.add_argument(
-        "--cache",
-        type=lambda path: Path(path).resolve(),
-        default=default_cache(),
-        metavar="DIR",
-        help="where the CLIs are installed",
+        "--cache", type=Path, default=default_cache(), metavar="DIR", help="where the CLIs are installed"
     )
 
     sub = commands.add_parser("install", parents=[cache], help="install the pinned versions with npm")
     sub.add_argument("cli", nargs="*", choices=[*CLIS, []], metavar="CLI", help="claude, codex, gemini (default: all)")
     sub.set_defaults(function=command_install)
-
-    sub = commands.add_parser("selftest", parents=[cache], help="`text` with each CLI against a built-in OTLP receiver")
-    sub.add_argument("cli", nargs="*", choices=[*CLIS, []], metavar="CLI")
-    sub.set_defaults(function=command_selftest)
 
     sub = commands.add_parser("list", help="list the scenarios")
     sub.set_defaults(function=command_list)
@@ -199,23 +140,22 @@ def main() -> int:
     sub.add_argument("--out", type=Path, metavar="DIR", help="for truth.json and output (realcli-out/CLI-SCENARIO)")
     homes = sub.add_mutually_exclusive_group()
     homes.add_argument("--home", type=Path, metavar="DIR", help="HOME of the CLI, kept (default: a temporary one)")
-    homes.add_argument(
-        "--existing-home",
-        type=Path,
-        metavar="DIR",
-        help="HOME whose telemetry settings are prepared; only the mock is added",
-    )
+    homes.add_argument("--existing-home", type=Path, metavar="DIR", help="a HOME with telemetry settings, as set up")
     sub.add_argument("--env", action="append", default=[], metavar="K=V", help="more environment for the CLI")
     sub.add_argument(
-        "--extra-settings", type=Path, metavar="FILE", help="settings to merge: JSON (claude, gemini) or TOML (codex)"
+        "--extra-settings", type=Path, metavar="FILE", help="merged in: JSON (claude, gemini), TOML (codex)"
     )
     sub.add_argument("--cli-arg", action="append", default=[], metavar="ARG", help="one more argument for the CLI")
     sub.add_argument("--wait", type=float, metavar="S", help="the scenario's waiting time")
     sub.add_argument("--linger", type=float, metavar="S", help="time between the end and the clean-up")
     sub.add_argument("--timeout", type=float, default=180.0, metavar="S")
     sub.set_defaults(function=command_run)
+    return top
 
-    args = parser.parse_args()
+
+def main() -> int:
+    """Run one command."""
+    args = parser().parse_args()
     return int(args.function(args))
 
 

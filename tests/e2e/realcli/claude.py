@@ -1,4 +1,15 @@
+"""Claude Code."""
+
 from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.e2e.realcli.cli import DUMMY_KEY, RETRIES, Cli, Otlp, Session
+from tests.e2e.realcli.mock_anthropic import MockAnthropic
+from tests.e2e.realcli.settings import json_lines, merge_json_file
 
 
 class Claude(Cli):
@@ -21,38 +32,32 @@ class Claude(Cli):
             env["IS_SANDBOX"] = "1"  # allows it to run as root
         return env
 
-    def configure(self, home: Path, mock_url: str, projects: list[Path], otlp: Otlp | None, extra: str | None) -> None:
+    def set_provider(self, home: Path, mock_url: str, projects: list[Path]) -> None:
         trusted = {"hasTrustDialogAccepted": True, "hasCompletedProjectOnboarding": True}
-        merge_json_file(
-            home / ".claude.json",
-            {
-                "hasCompletedOnboarding": True,
-                "customApiKeyResponses": {"approved": [DUMMY_KEY], "rejected": []},
-                "projects": {str(project): trusted for project in projects},
-            },
-        )
-        settings = home / ".claude" / "settings.json"
-        if otlp:
-            protocol = "grpc" if otlp.grpc else "http/json" if otlp.json else "http/protobuf"
-            merge_json_file(
-                settings,
-                {
-                    "env": {
-                        "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
-                        "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",
-                        "OTEL_LOGS_EXPORTER": "otlp",
-                        "OTEL_METRICS_EXPORTER": "otlp",
-                        "OTEL_TRACES_EXPORTER": "otlp",
-                        "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
-                        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{otlp.grpc}" if otlp.grpc else otlp.http,
-                        "OTEL_LOGS_EXPORT_INTERVAL": "1000",
-                        "OTEL_TRACES_EXPORT_INTERVAL": "1000",
-                        "OTEL_METRIC_EXPORT_INTERVAL": "10000",
-                    }
-                },
-            )
-        if extra:
-            merge_json_file(settings, json.loads(extra))
+        state = {
+            "hasCompletedOnboarding": True,
+            "customApiKeyResponses": {"approved": [DUMMY_KEY], "rejected": []},
+            "projects": {str(project): trusted for project in projects},
+        }
+        merge_json_file(home / ".claude.json", state)
+
+    def set_telemetry(self, home: Path, otlp: Otlp) -> None:
+        env = {
+            "CLAUDE_CODE_ENABLE_TELEMETRY": "1",
+            "CLAUDE_CODE_ENHANCED_TELEMETRY_BETA": "1",
+            "OTEL_LOGS_EXPORTER": "otlp",
+            "OTEL_METRICS_EXPORTER": "otlp",
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc" if otlp.grpc else "http/json" if otlp.json else "http/protobuf",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{otlp.grpc}" if otlp.grpc else otlp.http,
+            "OTEL_LOGS_EXPORT_INTERVAL": "1000",
+            "OTEL_TRACES_EXPORT_INTERVAL": "1000",
+            "OTEL_METRIC_EXPORT_INTERVAL": "10000",
+        }
+        merge_json_file(home / ".claude" / "settings.json", {"env": env})
+
+    def set_extra(self, home: Path, text: str) -> None:
+        merge_json_file(home / ".claude" / "settings.json", json.loads(text))
 
     def headless(self, prompt: str, *, resume: bool = False, tools: bool = False, agents: bool = False) -> list[str]:
         allowed = ["Bash"] * tools + ["Agent", "Task"] * agents

@@ -49,8 +49,6 @@ class Cli(ABC):
     dialogs: tuple[tuple[str, tuple[bytes, ...]], ...] = ()  # to get rid of before `ready`
     flush_s = 1.0  # how long an exported record may take after the exit, by a process that lives on
 
-    # -- installation -----------------------------------------------------------------------------
-
     def directory(self, cache: Path) -> Path:
         return cache / f"{self.name}-{self.version}"
 
@@ -65,12 +63,10 @@ class Cli(ABC):
             and json.loads(manifest.read_text())["version"] == self.version
         )
 
-    # -- environment and configuration ------------------------------------------------------------
-
     def environment(self, home: Path, mock_url: str) -> dict[str, str]:
         """A clean environment, with what points this CLI to the mock."""
         node = shutil.which("node")
-        path = [os.path.dirname(os.path.realpath(node))] if node else []
+        path = [str(Path(node).resolve().parent)] if node else []
         return {
             "PATH": ":".join([*path, "/usr/local/bin", "/usr/bin", "/bin"]),
             "HOME": str(home),
@@ -80,13 +76,28 @@ class Cli(ABC):
         }
 
     @abstractmethod
-    def provider_environment(self, home: Path, mock_url: str) -> dict[str, str]: ...
+    def provider_environment(self, home: Path, mock_url: str) -> dict[str, str]:
+        """What points this CLI to the mock, as far as the environment can."""
 
-    @abstractmethod
     def configure(self, home: Path, mock_url: str, projects: list[Path], otlp: Otlp | None, extra: str | None) -> None:
         """Write the CLI's files in HOME: the provider part; telemetry if `otlp`; then settings of the caller."""
+        self.set_provider(home, mock_url, projects)
+        if otlp:
+            self.set_telemetry(home, otlp)
+        if extra:
+            self.set_extra(home, extra)
 
-    # -- command lines ----------------------------------------------------------------------------
+    @abstractmethod
+    def set_provider(self, home: Path, mock_url: str, projects: list[Path]) -> None:
+        """Write what makes the CLI start without questions, and use the mock."""
+
+    @abstractmethod
+    def set_telemetry(self, home: Path, otlp: Otlp) -> None:
+        """Write what a user writes to have telemetry."""
+
+    @abstractmethod
+    def set_extra(self, home: Path, text: str) -> None:
+        """Merge the caller's settings, in the CLI's own format."""
 
     @abstractmethod
     def headless(self, prompt: str, *, resume: bool = False, tools: bool = False, agents: bool = False) -> list[str]:
@@ -96,13 +107,12 @@ class Cli(ABC):
         """Arguments for the full-screen interface, asking before it runs commands."""
         return []
 
-    # -- results ----------------------------------------------------------------------------------
-
     @abstractmethod
     def sessions(self, home: Path, since: float) -> Iterator[Session]:
         """Sessions recorded in HOME by files modified after `since`."""
 
     @staticmethod
     def recent(home: Path, pattern: str, since: float) -> list[Path]:
+        """The files of that pattern modified after `since` (seconds since the epoch), oldest first."""
         found = [(path.stat().st_mtime, path) for path in home.glob(pattern) if path.is_file()]
         return [path for modified, path in sorted(found) if modified >= since - 1]

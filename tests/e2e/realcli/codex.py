@@ -1,4 +1,15 @@
+"""Codex CLI."""
+
 from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.e2e.realcli.cli import DUMMY_KEY, RETRIES, Cli, Otlp, Session
+from tests.e2e.realcli.mock_openai import MockOpenAI
+from tests.e2e.realcli.settings import Json, json_lines, merge, toml, toml_key
 
 
 class Codex(Cli):
@@ -15,72 +26,47 @@ class Codex(Cli):
         # nothing but the mock and the telemetry endpoint is plain HTTP: this keeps all the rest on the machine
         return {"MOCK_API_KEY": DUMMY_KEY, "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1,localhost"}
 
-    def configure(self, home: Path, mock_url: str, projects: list[Path], otlp: Otlp | None, extra: str | None) -> None:
+    def set_provider(self, home: Path, mock_url: str, projects: list[Path]) -> None:
         config = home / ".codex" / "config.toml"
         config.parent.mkdir(parents=True, exist_ok=True)
-        top: Json = {
+        keys: Json = {
             "model": "gpt-5.5",
             "model_provider": "mock",
             "approval_policy": "on-request",
             "sandbox_mode": "workspace-write",
             "check_for_update_on_startup": False,
         }
+        mock: Json = {
+            "name": "mock",
+            "base_url": mock_url + "/v1",
+            "env_key": "MOCK_API_KEY",
+            "wire_api": "responses",
+            "request_max_retries": RETRIES,
+            "stream_max_retries": 1,
+        }
         tables: Json = {
-            "model_providers": {
-                "mock": {
-                    "name": "mock",
-                    "base_url": mock_url + "/v1",
-                    "env_key": "MOCK_API_KEY",
-                    "wire_api": "responses",
-                    "request_max_retries": RETRIES,
-                    "stream_max_retries": 1,
-                }
-            },
+            "model_providers": {"mock": mock},
             "projects": {str(project): {"trust_level": "trusted"} for project in projects},
-            "notice": {"model_migrations": {"gpt-5.5": "gpt-6-sol"}},
-        }  # do not ask whether to change the model
-        if config.exists():  # keep the text as it is: new keys before it, new tables after it
-            text = config.read_text()
-            known = tomllib.loads(text)
-            before = toml({key: value for key, value in top.items() if key not in known})
-            after = "".join(
-                f"\n[{toml_key(table)}.{toml_key(name)}]\n{toml(value)}"
-                for table, entries in tables.items()
-                for name, value in entries.items()
-                if name not in known.get(table, {})
-            )
-            if known.get("model_provider", "mock") != "mock":
-                raise ValueError(f"{config}: model_provider is already set")
-            if known.get("model_providers", {}).get("mock"):  # of an earlier run, whose mock had another port
-                text = re.sub(r'(\[model_providers\.mock\][^\[]*?base_url = )"[^"]*"', rf'\1"{mock_url}/v1"', text)
-            config.write_text(before + text.rstrip("\n") + "\n" + after)
-        else:
-            config.write_text(toml({**top, **tables}))
-        if otlp:
+            "notice": {"model_migrations": {"gpt-5.5": "gpt-6-sol"}},  # do not ask whether to change the model
+        }
+        text = toml({**keys, **tables})
+        if config.exists():
+            text = around(config.read_text(), keys, tables)
+        config.write_text(text)
 
-            def exporter(signal: str) -> Json:
-                if otlp.grpc:
-                    return {"otlp-grpc": {"endpoint": f"http://{otlp.grpc}"}}
-                return {
-                    "otlp-http": {"endpoint": f"{otlp.http}/v1/{signal}", "protocol": "json" if otlp.json else "binary"}
-                }
+    def set_telemetry(self, home: Path, otlp: Otlp) -> None:
+        otel = {
+            "environment": "dev",
+            "log_user_prompt": False,
+            "exporter": exporter(otlp, "logs"),
+            "trace_exporter": exporter(otlp, "traces"),
+            "metrics_exporter": exporter(otlp, "metrics"),
+        }
+        self.set_extra(home, toml({"otel": otel}))
 
-            settings = tomllib.loads(config.read_text())
-            merge(
-                settings,
-                {
-                    "otel": {
-                        "environment": "dev",
-                        "log_user_prompt": False,
-                        "exporter": exporter("logs"),
-                        "trace_exporter": exporter("traces"),
-                        "metrics_exporter": exporter("metrics"),
-                    }
-                },
-            )
-            config.write_text(toml(settings))
-        if extra:
-            config.write_text(toml(merge(tomllib.loads(config.read_text()), tomllib.loads(extra))))
+    def set_extra(self, home: Path, text: str) -> None:
+        config = home / ".codex" / "config.toml"
+        config.write_text(toml(merge(tomllib.loads(config.read_text()), tomllib.loads(text))))
 
     def headless(self, prompt: str, *, resume: bool = False, tools: bool = False, agents: bool = False) -> list[str]:
         # this model has the sub-agent tools without a search for them
@@ -95,3 +81,27 @@ class Codex(Cli):
                 yield Session(
                     str(meta.get("id", "")), str(meta.get("cwd", "")), str(path), "main" if source == "user" else source
                 )
+
+
+def around(text: str, keys: Json, tables: Json) -> str:
+    """A configuration with `keys` before its text and `tables` after it, where it lacks them."""
+    known = tomllib.loads(text)
+    if known.get("model_provider", "mock") != "mock":
+        raise ValueError("model_provider is already set")
+    if known.get("model_providers", {}).get("mock"):  # of an earlier run, whose mock had another port
+        url = tables["model_providers"]["mock"]["base_url"]
+        text = re.sub(r'(\[model_providers\.mock\][^\[]*?base_url = )"[^"]*"', rf'\1"{url}"', text)
+    before = toml({key: value for key, value in keys.items() if key not in known})
+    after = "".join(
+        f"\n[{toml_key(table)}.{toml_key(name)}]\n{toml(value)}"
+        for table, entries in tables.items()
+        for name, value in entries.items()
+        if name not in known.get(table, {})
+    )
+    return before + text.rstrip("\n") + "\n" + after
+
+
+def exporter(otlp: Otlp, signal: str) -> Json:
+    if otlp.grpc:
+        return {"otlp-grpc": {"endpoint": f"http://{otlp.grpc}"}}
+    return {"otlp-http": {"endpoint": f"{otlp.http}/v1/{signal}", "protocol": "json" if otlp.json else "binary"}}

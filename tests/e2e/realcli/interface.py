@@ -1,10 +1,23 @@
+"""A CLI's full-screen interface, as a user has it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from tests.e2e.realcli.run import Run
+from tests.e2e.realcli.terminal import Terminal
+
+FINAL_STEPS = ("text", "slow", "err")
+
+
 class Interactive:
     """The CLI's full-screen interface in a terminal."""
 
     def __init__(self, run: Run, label: str = "main") -> None:
         self.run, self.label = run, label
         self.terminal = Terminal(run.options.out / f"{label}.tty")
-        run.interfaces.append(self)
+        run.at_end.append(lambda: self.shot("end"))
 
     async def start(self) -> None:
         run = self.run
@@ -45,7 +58,7 @@ class Interactive:
             self.run.mark("enter_again", label=self.label)
             self.run.require(await self.run.until(lambda: len(self.run.mock.rows) > before, 15), "prompt not sent")
 
-    async def answered(self, timeout: float = 60) -> None:
+    async def answered(self, within: float = 60) -> None:
         """Wait for the final answer to the newest prompt."""
         first = next(i for i, mark in reversed(list(enumerate(self.run.marks))) if mark["mark"] == "prompt")
         since = self.run.marks[first]["time_ns"] - 10**9
@@ -57,7 +70,7 @@ class Interactive:
                 and row["step"].split(":")[0] in FINAL_STEPS
                 for row in self.run.mock.rows
             ),
-            timeout,
+            within,
         )
         self.run.require(done, "no final answer")
         self.run.mark("answered", label=self.label)

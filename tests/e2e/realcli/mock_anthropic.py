@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 from aiohttp import web
-from mock_common import SUBAGENT_PROMPT, Json, MockApi, Plan, slow_words
+
+from tests.e2e.realcli.mock_api import SUBAGENT_PROMPT, Json, MockApi, Plan, slow_words, sse
 
 ERROR_TYPES = {
     400: "invalid_request_error",
@@ -45,6 +46,30 @@ def usage(n: int, output: int) -> Json:
     }
 
 
+def tool_use(n: int, name: str, arguments: Json) -> Json:
+    return {"type": "tool_use", "id": f"toolu_mock{n:06d}", "name": name, "input": arguments}
+
+
+def content_of(n: int, step: str, arg: str, tools: set[str]) -> list[Json]:
+    """The blocks of an answer: words, and the call of a tool if the step asks for one."""
+    if step in ("bash", "outside"):
+        text, call = "I will run it.", tool_use(n, "Bash", {"command": arg, "description": "Mock command"})
+    elif step == "agent":
+        task = {"description": "Mock sub task", "prompt": SUBAGENT_PROMPT, "subagent_type": "general-purpose"}
+        text, call = "I will delegate.", tool_use(n, "Agent" if "Agent" in tools else "Task", task)
+    else:
+        return [{"type": "text", "text": arg or "done"}]
+    return [{"type": "text", "text": text}, call]
+
+
+def output_tokens(n: int, content: list[Json]) -> int:
+    return (40 if len(content) > 1 else 20) + n
+
+
+def stop_reason(content: list[Json]) -> str:
+    return "tool_use" if len(content) > 1 else "end_turn"
+
+
 class MockAnthropic(MockApi):
     """POST /v1/messages (streamed or not) and /v1/messages/count_tokens."""
 
@@ -79,28 +104,7 @@ class MockAnthropic(MockApi):
                 headers["retry-after"] = "1"
             error = {"type": ERROR_TYPES.get(status, "api_error"), "message": f"mock {status}"}
             return web.json_response({"type": "error", "error": error}, status=status, headers=headers)
-
-        content: list[Json] = [
-            {
-                "type": "text",
-                "text": {"bash": "I will run it.", "outside": "I will run it.", "agent": "I will delegate."}.get(
-                    step, arg or "done"
-                ),
-            }
-        ]
-        if step in ("bash", "outside"):
-            content.append(self._tool(n, "Bash", {"command": arg, "description": "Mock command"}))
-        elif step == "agent":
-            content.append(
-                self._tool(
-                    n,
-                    "Agent" if "Agent" in tools else "Task",
-                    {"description": "Mock sub task", "prompt": SUBAGENT_PROMPT, "subagent_type": "general-purpose"},
-                )
-            )
-        wants_tool = len(content) > 1
-        stop_reason = "tool_use" if wants_tool else "end_turn"
-        output = (40 if wants_tool else 20) + n
+        content = content_of(n, step, arg, tools)
         message = {
             "id": f"msg_mock{n:06d}",
             "type": "message",
@@ -111,46 +115,62 @@ class MockAnthropic(MockApi):
             "stop_sequence": None,
             "usage": usage(n, 1),
         }
-        if not body.get("stream"):
-            self.close_row(row, "completed", usage=usage(n, output))
-            return web.json_response(
-                {**message, "content": content, "stop_reason": stop_reason, "usage": usage(n, output)}, headers=headers
-            )
+        if body.get("stream"):
+            seconds = float(arg) if step == "slow" else None
+            return await self._stream(request, row, headers, message, content, seconds)
+        whole = usage(n, output_tokens(n, content))
+        self.close_row(row, "completed", usage=whole)
+        answer = {**message, "content": content, "stop_reason": stop_reason(content), "usage": whole}
+        return web.json_response(answer, headers=headers)
 
+    async def _stream(
+        self,
+        request: web.Request,
+        row: Json,
+        headers: dict[str, str],
+        message: Json,
+        content: list[Json],
+        seconds: float | None,
+    ) -> web.StreamResponse:
+        """Send an answer as events; its text word by word for ``seconds`` if given."""
         response = web.StreamResponse(headers={**headers, "content-type": "text/event-stream"})
 
         async def send(event: str, **fields: Any) -> None:
-            await response.write(f"event: {event}\ndata: {json.dumps({'type': event, **fields})}\n\n".encode())
+            await sse(response, {"type": event, **fields}, event)
 
         async with self.streaming(row):
             await response.prepare(request)
             await send("message_start", message=message)
-            self.first_chunk(row, usage(n, 1))
+            self.first_chunk(row, message["usage"])
+            words = 0
             for i, block in enumerate(content):
-                if block["type"] == "text":
-                    await send("content_block_start", index=i, content_block={"type": "text", "text": ""})
-                    await asyncio.sleep(0.15)
-                    if step == "slow":
-                        async for word in slow_words(float(arg)):
-                            output += 1
-                            await send("content_block_delta", index=i, delta={"type": "text_delta", "text": word})
-                    else:
-                        await send("content_block_delta", index=i, delta={"type": "text_delta", "text": block["text"]})
-                else:
-                    await send("content_block_start", index=i, content_block={**block, "input": {}})
-                    await send(
-                        "content_block_delta",
-                        index=i,
-                        delta={"type": "input_json_delta", "partial_json": json.dumps(block["input"])},
-                    )
-                await send("content_block_stop", index=i)
-            await send(
-                "message_delta", delta={"stop_reason": stop_reason, "stop_sequence": None}, usage=usage(n, output)
-            )
+                words += await self._block(send, i, block, seconds)
+            whole = usage(row["n"], output_tokens(row["n"], content) + words)
+            ended = {"stop_reason": stop_reason(content), "stop_sequence": None}
+            await send("message_delta", delta=ended, usage=whole)
             await send("message_stop")
-            self.close_row(row, "completed", usage=usage(n, output))
+            self.close_row(row, "completed", usage=whole)
         return response
 
     @staticmethod
-    def _tool(n: int, name: str, arguments: Json) -> Json:
-        return {"type": "tool_use", "id": f"toolu_mock{n:06d}", "name": name, "input": arguments}
+    async def _block(send: Any, i: int, block: Json, seconds: float | None) -> int:
+        """Send one block; returns how many words of a slow answer it had."""
+        words = 0
+
+        async def delta(kind: str, **fields: str) -> None:
+            await send("content_block_delta", index=i, delta={"type": kind, **fields})
+
+        if block["type"] == "tool_use":
+            await send("content_block_start", index=i, content_block={**block, "input": {}})
+            await delta("input_json_delta", partial_json=json.dumps(block["input"]))
+        else:
+            await send("content_block_start", index=i, content_block={"type": "text", "text": ""})
+            await asyncio.sleep(0.15)
+            if seconds is None:
+                await delta("text_delta", text=block["text"])
+            else:
+                async for word in slow_words(seconds):
+                    words += 1
+                    await delta("text_delta", text=word)
+        await send("content_block_stop", index=i)
+        return words

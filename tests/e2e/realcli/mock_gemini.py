@@ -7,7 +7,8 @@ import json
 from typing import Any
 
 from aiohttp import web
-from mock_common import SUBAGENT_PROMPT, Json, MockApi, Plan, slow_words
+
+from tests.e2e.realcli.mock_api import SUBAGENT_PROMPT, Json, MockApi, Plan, slow_words
 
 ERRORS = {
     400: ("INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
@@ -59,6 +60,32 @@ def fake_value(schema: Any) -> Any:
     return {"array": [], "boolean": False}.get(kind, "mock")
 
 
+def call_of(step: str, arg: str, tools: dict[str, Json], *, finishing: bool) -> Json | None:
+    """The tool call that a step asks for; ``finishing``: a sub-agent's last one."""
+    if step in ("bash", "outside"):
+        return {"name": "run_shell_command", "args": {"command": arg, "description": "Mock command"}}
+    if step == "agent":
+        return {"name": "invoke_agent", "args": {"agent_name": "generalist", "prompt": SUBAGENT_PROMPT}}
+    if finishing:
+        declared = tools["complete_task"]
+        schema = declared.get("parametersJsonSchema") or declared.get("parameters") or {}
+        return {"name": "complete_task", "args": fake_value(schema)}
+    return None
+
+
+def reply(row: Json, part: Json, counts: Json, finish: str | None = None) -> Json:
+    """One chunk of an answer, or a whole one."""
+    candidate: Json = {"content": {"role": "model", "parts": [part]}, "index": 0}
+    if finish:
+        candidate["finishReason"] = finish
+    return {
+        "candidates": [candidate],
+        "usageMetadata": counts,
+        "modelVersion": row["model"],
+        "responseId": f"mock-{row['n']:06d}",
+    }
+
+
 class MockGemini(MockApi):
     """POST /v1beta/models/MODEL:VERB."""
 
@@ -79,71 +106,46 @@ class MockGemini(MockApi):
         auxiliary = as_json or not tools
         subagent = "complete_task" in tools
         step, arg = ("text", "Mock text") if auxiliary else plan.step(index)
-        row = self.open_row(
-            kind="auxiliary" if auxiliary else "subagent" if subagent else "main",
-            model=model,
-            plan=plan,
-            index=index,
-            step=f"{step}:{arg}",
-        )
-        n = row["n"]
+        kind = "auxiliary" if auxiliary else "subagent" if subagent else "main"
+        row = self.open_row(kind=kind, model=model, plan=plan, index=index, step=f"{step}:{arg}")
         if status := self.failure(row, step, arg):
             name, text = ERRORS.get(status, ERRORS[500])
             return web.json_response({"error": {"code": status, "message": text, "status": name}}, status=status)
-
-        def reply(parts: list[Json], counts: Json, finish: str | None = None) -> Json:
-            candidate: Json = {"content": {"role": "model", "parts": parts}, "index": 0}
-            if finish:
-                candidate["finishReason"] = finish
-            return {
-                "candidates": [candidate],
-                "usageMetadata": counts,
-                "modelVersion": model,
-                "responseId": f"mock-{n:06d}",
-            }
-
-        call: Json | None = None
-        if step in ("bash", "outside"):
-            call = {"name": "run_shell_command", "args": {"command": arg, "description": "Mock command"}}
-        elif step == "agent":
-            call = {"name": "invoke_agent", "args": {"agent_name": "generalist", "prompt": SUBAGENT_PROMPT}}
-        elif subagent and index >= len(plan.steps) - 1:
-            declared = tools["complete_task"]
-            schema = declared.get("parametersJsonSchema") or declared.get("parameters") or {}
-            call = {"name": "complete_task", "args": fake_value(schema)}
         if as_json:
             schema = config.get("responseJsonSchema") or config.get("responseSchema") or {}
             arg = json.dumps(fake_value(schema))
-        output = 100 + n
-        final = usage(n, output)
-        if verb == "generateContent":
-            self.close_row(row, "completed", usage=final)
-            return web.json_response(reply([{"functionCall": call}] if call else [{"text": arg}], final, "STOP"))
+        call = call_of(step, arg, tools, finishing=subagent and index >= len(plan.steps) - 1)
+        part: Json = {"functionCall": call} if call else {"text": arg or "done"}
+        if verb != "generateContent":
+            return await self._stream(request, row, part, float(arg) if step == "slow" else None)
+        whole = usage(row["n"], 100 + row["n"])
+        self.close_row(row, "completed", usage=whole)
+        return web.json_response(reply(row, part, whole, "STOP"))
 
+    async def _stream(self, request: web.Request, row: Json, part: Json, seconds: float | None) -> web.StreamResponse:
+        """Send an answer in chunks: a thought, then its part, or words for ``seconds`` if given."""
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        n = row["n"]
 
-        async def send(chunk: Json) -> None:
-            await response.write(f"data: {json.dumps(chunk)}\r\n\r\n".encode())
+        async def send(part: Json, counts: Json, finish: str | None = None) -> None:
+            await response.write(f"data: {json.dumps(reply(row, part, counts, finish))}\r\n\r\n".encode())
 
         async with self.streaming(row):
             await response.prepare(request)
-            counts = usage(n, 0)
-            await send(reply([{"thought": True, "text": "**Considering**\n\nthe request."}], counts))
-            self.first_chunk(row, counts)
+            await send({"thought": True, "text": "**Considering**\n\nthe request."}, usage(n, 0))
+            self.first_chunk(row, usage(n, 0))
             await asyncio.sleep(0.15)
-            if call:
-                await send(reply([{"text": "I will use a tool. "}], usage(n, 10)))
-                await send(reply([{"functionCall": call}], final, "STOP"))
-            elif step == "slow":
+            whole = usage(n, 100 + n)
+            if "functionCall" in part:
+                await send({"text": "I will use a tool. "}, usage(n, 10))
+            elif seconds is not None:
                 words = 0
-                async for word in slow_words(float(arg)):
+                async for word in slow_words(seconds):
                     words += 1
-                    row["usage"] = usage(n, words)
-                    await send(reply([{"text": word}], row["usage"]))
-                final = usage(n, words)
-                await send(reply([{"text": "end"}], final, "STOP"))
-            else:
-                await send(reply([{"text": arg or "done"}], final, "STOP"))
-            self.close_row(row, "completed", usage=final)
+                    row["usage"] = whole = usage(n, words)
+                    await send({"text": word}, whole)
+                part = {"text": "end"}
+            await send(part, whole, "STOP")
+            self.close_row(row, "completed", usage=whole)
             await response.write_eof()
         return response

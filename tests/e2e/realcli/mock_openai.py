@@ -9,7 +9,8 @@ import uuid
 from typing import Any
 
 from aiohttp import web
-from mock_common import SUBAGENT_PROMPT, Json, MockApi, Plan, slow_words, sse
+
+from tests.e2e.realcli.mock_api import SUBAGENT_PROMPT, Json, MockApi, Plan, slow_words, sse
 
 ERRORS = {
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
@@ -94,42 +95,33 @@ class MockOpenAI(MockApi):
             )
 
         response = web.StreamResponse(headers={**headers, "content-type": "text/event-stream"})
-        response_id = "resp_" + uuid.uuid4().hex
+        answer = {"id": "resp_" + uuid.uuid4().hex, "object": "response", "model": body.get("model")}
 
         async def send(event: str, **fields: Any) -> None:
             await sse(response, {"type": event, **fields}, event)
 
-        output = 50 + n
         async with self.streaming(row):
             await response.prepare(request)
-            await send(
-                "response.created",
-                response={"id": response_id, "object": "response", "status": "in_progress", "model": body.get("model")},
-            )
+            await send("response.created", response={**answer, "status": "in_progress"})
             self.first_chunk(row)
-            if step in ("bash", "outside"):
-                await self._call(send, *self._shell(tools, arg, escalated=step == "outside"))
-            elif step == "agent":
-                await self._call(send, "spawn_agent", {"message": SUBAGENT_PROMPT}, "multi_agent_v1")
-            elif step == "wait":
-                ids = re.findall(r"agent_id[^0-9a-f]+([0-9a-f-]{36})", json.dumps(items))
-                await self._call(send, "wait_agent", {"targets": ids[:1], "timeout_ms": 15000}, "multi_agent_v1")
-            else:
-                output += await self._message(send, step, arg)
-            await send(
-                "response.completed",
-                response={
-                    "id": response_id,
-                    "object": "response",
-                    "status": "completed",
-                    "model": body.get("model"),
-                    "usage": usage(n, output),
-                    "output": [],
-                },
-            )
-            self.close_row(row, "completed", usage=usage(n, output))
+            counts = usage(n, 50 + n + await self._play(send, step, arg, tools, items))
+            await send("response.completed", response={**answer, "status": "completed", "usage": counts, "output": []})
+            self.close_row(row, "completed", usage=counts)
             await response.write_eof()
         return response
+
+    async def _play(self, send: Any, step: str, arg: str, tools: set[str], items: list[Json]) -> int:
+        """Send what the step says; returns how many words of a slow answer it had."""
+        if step in ("bash", "outside"):
+            await self._call(send, *self._shell(tools, arg, escalated=step == "outside"))
+        elif step == "agent":
+            await self._call(send, "spawn_agent", {"message": SUBAGENT_PROMPT}, "multi_agent_v1")
+        elif step == "wait":
+            ids = re.findall(r"agent_id[^0-9a-f]+([0-9a-f-]{36})", json.dumps(items))
+            await self._call(send, "wait_agent", {"targets": ids[:1], "timeout_ms": 15000}, "multi_agent_v1")
+        else:
+            return await self._message(send, step, arg)
+        return 0
 
     @staticmethod
     def _shell(tools: set[str], command: str, *, escalated: bool) -> tuple[str, Json]:

@@ -1,4 +1,4 @@
-"""The scenarios, and the run which carries one out and writes down what happened."""
+"""One run of a scenario: its mock, its processes, and what it writes down of what happened."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import json
 import os
 import signal
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import processes
-from drivers import Cli, Otlp
-from otlp_sink import OtlpSink
-from terminal import Terminal, default_signals
+from tests.e2e.realcli import processes
+from tests.e2e.realcli.cli import Cli, Otlp
+from tests.e2e.realcli.otlp_sink import OtlpSink
+from tests.e2e.realcli.settings import Json
+from tests.e2e.realcli.truth import truth_of
 
-Json = dict[str, Any]
+OUTPUTS = ("truth.json", "*.stdout.txt", "*.stderr.txt", "*.tty", "*.screens.txt", "otlp/*-*.*")
 
 
-class ScenarioFailed(Exception):
+class ScenarioError(Exception):
     """The scenario cannot go on; the problem is noted."""
 
 
 @dataclass
 class Options:
-    """What the caller chose."""
+    """What the caller chose. Without ``otlp`` the telemetry is configured by the caller (--existing-home)."""
 
-    otlp: Otlp | None  # None: the telemetry is configured by the caller (--existing-home)
+    otlp: Otlp | None
     out: Path
     home: Path
     cache: Path
@@ -40,32 +40,34 @@ class Options:
     wait: float | None = None
     timeout: float = 180.0
     linger: float | None = None
-    sink: OtlpSink | None = None  # the built-in receiver, if that is used
+    sink: OtlpSink | None = None
 
 
 class Run:
-    """One scenario with one CLI: its mock, its processes, its marks."""
+    """One scenario with one CLI. ``labels``: a project directory for each of its sessions."""
 
-    def __init__(self, cli: Cli, scenario: str, options: Options) -> None:
+    def __init__(self, cli: Cli, scenario: str, labels: tuple[str, ...], options: Options) -> None:
         self.cli, self.scenario, self.options = cli, scenario, options
         self.marks: list[Json] = []
         self.problems: list[str] = []
         self.leftovers: list[str] = []
-        self.projects: dict[str, Path] = {}
+        self.projects = {
+            label: options.home / ("project" if label == "main" else f"project-{label}") for label in labels
+        }
         self.started = time.time()
         self.seconds = 0.0
         self.lingers = 1.0
-        self.interfaces: list[Interactive] = []
+        self.at_end: list[Callable[[], None]] = []
         options.out.mkdir(parents=True, exist_ok=True)
-        for pattern in ("truth.json", "*.stdout.txt", "*.stderr.txt", "*.tty", "*.screens.txt", "otlp/*-*.*"):
+        for pattern in OUTPUTS:
             for old in options.out.glob(pattern):  # of an earlier run
                 old.unlink()
         self._events = (options.out / "events.jsonl").open("w", buffering=1)
         self.mock = cli.mock(self._row_event)
-        self._watch = processes.ConnectionWatch()
+        self.watch = processes.ConnectionWatch()
         self.env: dict[str, str] = {}
 
-    # -- notes ------------------------------------------------------------------------------------
+    # -- notes --------------------------------------------------------------------------------------
 
     def mark(self, what: str, **fields: Any) -> None:
         """Note something the driver did or saw."""
@@ -77,25 +79,29 @@ class Run:
         self._events.write(json.dumps({"time_ns": time.time_ns(), "api": what, **row}) + "\n")
 
     def check(self, ok: bool, problem: str) -> bool:
+        """Note a problem unless all is well."""
         if not ok:
             self.problems.append(problem)
         return ok
 
     def require(self, ok: bool, problem: str) -> None:
+        """Note a problem and give up unless all is well."""
         if not self.check(ok, problem):
-            raise ScenarioFailed(problem)
+            raise ScenarioError(problem)
 
     def rows(self, **wanted: Any) -> list[Json]:
-        """Ledger rows with these values; `step` matches by the kind of step."""
+        """Ledger rows with these values; ``step`` matches by the kind of step."""
         step = wanted.pop("step", None)
         return [
             row
             for row in self.mock.rows
-            if all(row.get(k) == v for k, v in wanted.items()) and (step is None or row["step"].split(":")[0] == step)
+            if all(row.get(key) == value for key, value in wanted.items())
+            and (step is None or row["step"].split(":")[0] == step)
         ]
 
-    async def until(self, condition: Callable[[], Any], timeout: float) -> bool:
-        end = time.monotonic() + timeout
+    async def until(self, condition: Callable[[], Any], within: float) -> bool:
+        """Wait for a condition; false if it does not hold within that many seconds."""
+        end = time.monotonic() + within
         while not condition():
             if time.monotonic() > end:
                 return False
@@ -103,82 +109,58 @@ class Run:
         return True
 
     def wait_s(self, default: float) -> float:
+        """The scenario's waiting time in seconds."""
         return default if self.options.wait is None else self.options.wait
 
-    # -- life of the run --------------------------------------------------------------------------
+    # -- life of the run ----------------------------------------------------------------------------
 
-    async def execute(self) -> Json:
+    async def execute(self, play: Callable[[Run], Awaitable[None]]) -> Json:
         """Carry the scenario out; returns the truth, which is also in OUT/truth.json."""
         begin = time.monotonic()
-        watcher = asyncio.create_task(self._watch.run())
+        watcher = asyncio.create_task(self.watch.run())
         try:
-            await self.mock.start()
-            spec = SCENARIOS[self.scenario]
-            home = self.options.home
-            self.projects = {
-                label: home / ("project" if label == "main" else f"project-{label}") for label in spec.labels
-            }
-            for project in self.projects.values():
-                project.mkdir(parents=True, exist_ok=True)
-            self.cli.configure(
-                home, self.mock.url, list(self.projects.values()), self.options.otlp, self.options.extra_settings
-            )
-            self.env = {**self.cli.environment(home, self.mock.url), **self.options.env}
-            try:
-                async with asyncio.timeout(self.options.timeout):
-                    await spec.play(self)
-            except ScenarioFailed:
-                self.mark("failed")
-            except asyncio.CancelledError:
-                self.problems.append("stopped")
-                raise
-            except TimeoutError:
-                self.mark("timeout")
-                self.problems.append(f"not finished after {self.options.timeout:g} s")
+            await self._prepare()
+            await self._play(play)
             self.seconds = time.monotonic() - begin
             await asyncio.sleep(self.lingers if self.options.linger is None else self.options.linger)
         finally:
             watcher.cancel()
-            for interface in self.interfaces:
-                interface.shot("end")
-            for pid, line in await processes.end_all():
-                self.leftovers.append(line)
-                self.mark("leftover_ended", pid=pid, command=line[:200])
-            await self.mock.stop()
-            truth = self._truth()
-            (self.options.out / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
-            self._events.close()
+            truth = await self._clean_up()
         return truth
 
-    def _truth(self) -> Json:
-        sessions = []
-        for session in self.cli.sessions(self.options.home, self.started):
-            label = next((name for name, path in self.projects.items() if str(path) == session.cwd), None)
-            sessions.append({"label": label, **session.__dict__})
-        usage: Counter[str] = Counter()
-        for row in self.rows(outcome="completed"):
-            usage.update(flatten(row["usage"] or {}))
-        self.check(not self._watch.outside, f"talked to {sorted(self._watch.outside)}")
-        outcomes = Counter(row["outcome"] for row in self.mock.rows)
-        return {
-            "cli": self.cli.name,
-            "version": self.cli.version,
-            "scenario": self.scenario,
-            "result": "ok" if not self.problems else "failed",
-            "problems": self.problems,
-            "started_ns": int(self.started * 1e9),
-            "seconds": round(self.seconds, 2),
-            "home": str(self.options.home),
-            "otlp": self.options.otlp and self.options.otlp.__dict__,
-            "otlp_requests": self.options.sink and dict(self.options.sink.counts),
-            "sessions": sessions,
-            "requests": self.mock.rows,
-            "marks": self.marks,
-            "totals": {"requests": len(self.mock.rows), **outcomes, "usage": dict(usage)},
-            "other_paths": dict(self.mock.other_paths),
-            "outside_connections": sorted(self._watch.outside),
-            "leftovers": self.leftovers,
-        }
+    async def _prepare(self) -> None:
+        await self.mock.start()
+        home, options = self.options.home, self.options
+        for project in self.projects.values():
+            project.mkdir(parents=True, exist_ok=True)
+        projects = list(self.projects.values())
+        self.cli.configure(home, self.mock.url, projects, options.otlp, options.extra_settings)
+        self.env = {**self.cli.environment(home, self.mock.url), **options.env}
+
+    async def _play(self, play: Callable[[Run], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(self.options.timeout):
+                await play(self)
+        except ScenarioError:
+            self.mark("failed")
+        except asyncio.CancelledError:
+            self.problems.append("stopped")
+            raise
+        except TimeoutError:
+            self.mark("timeout")
+            self.problems.append(f"not finished after {self.options.timeout:g} s")
+
+    async def _clean_up(self) -> Json:
+        for last in self.at_end:
+            last()
+        for pid, line in await processes.end_all():
+            self.leftovers.append(line)
+            self.mark("leftover_ended", pid=pid, command=line[:200])
+        await self.mock.stop()
+        truth = truth_of(self)
+        (self.options.out / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
+        self._events.close()
+        return truth
 
     # -- without a terminal -----------------------------------------------------------------------
 
@@ -199,7 +181,7 @@ class Run:
                 stdout=stdout,
                 stderr=stderr,
                 start_new_session=True,
-                preexec_fn=default_signals,
+                preexec_fn=processes.default_signals,
             )
         self.mark("spawn", label=label, pid=process.pid, argv=args[1:])
         return process
@@ -232,14 +214,3 @@ class Run:
         await self.finish(process)
         aborted = await self.until(lambda: self.rows(step="slow", outcome="aborted"), 5)
         self.check(aborted, "the request was not aborted")
-
-
-def flatten(usage: Json, prefix: str = "") -> dict[str, int]:
-    """Numeric fields of a nested dictionary, with dotted names."""
-    flat: dict[str, int] = {}
-    for key, value in usage.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{key}.")
-        elif isinstance(value, int) and not isinstance(value, bool):
-            flat[prefix + key] = value
-    return flat

@@ -1,3 +1,16 @@
+"""The scenarios. Every one works with every CLI."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tests.e2e.realcli.interface import Interactive
+from tests.e2e.realcli.run import Run
+
+
 async def text(run: Run) -> None:
     code = await run.ask("Say hi [[text:Hello there]]")
     run.check(code == 0, f"exit code {code}")

@@ -1,3 +1,11 @@
+"""A small model of a terminal's screen: as much of an xterm as the CLIs need."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import unicodedata
+
 TOKEN = re.compile(
     r"\x1b\[(?P<prefix>[<-?]*)(?P<params>[0-?]*)(?P<inter>[ -/]*)(?P<final>[@-~])"
     r"|\x1b\](?P<osc>[^\x07\x1b]*)(?:\x07|\x1b\\)"
@@ -127,55 +135,15 @@ class Screen:
     def _csi(self, prefix: str, params: str, inter: str, final: str) -> str:
         numbers = [int("".join(filter(str.isdigit, part.split(":")[0])) or 0) for part in params.split(";")]
         first = numbers[0]
-        count = max(first, 1)
+        second = numbers[1] if len(numbers) > 1 else 0
         if prefix or inter:
             return self._private(prefix, inter, final, first)
-        row = self.grid[self.y]
-        if final in "ABEF":
-            self.y = min(max(self.y + (count if final in "BE" else -count), 0), self.rows - 1)
-            if final in "EF":
-                self.x = 0
-        elif final in "CD":
-            self.x = min(max(self.x + (count if final == "C" else -count), 0), self.columns - 1)
-        elif final in "G`":
-            self.x = min(count, self.columns) - 1
-        elif final in "Hf":
-            self.y = min(count, self.rows) - 1
-            self.x = min(max(numbers[1], 1) if len(numbers) > 1 else 1, self.columns) - 1
-        elif final == "d":
-            self.y = min(count, self.rows) - 1
-        elif final == "J":
-            if first == 0:
-                self._erase(self.y, self.x, self.columns)
-            elif first == 1:
-                self._erase(self.y, 0, self.x + 1)
-            for y in range(self.rows):
-                if first >= 2 or (first == 0 and y > self.y) or (first == 1 and y < self.y):
-                    self.grid[y] = self._blank()
-        elif final == "K":
-            self._erase(self.y, self.x if first == 0 else 0, self.x + 1 if first == 1 else self.columns)
-        elif final == "X":
-            self._erase(self.y, self.x, min(self.x + count, self.columns))
-        elif final == "@":
-            self.grid[self.y] = (row[: self.x] + [" "] * count + row[self.x :])[: self.columns]
-        elif final == "P":
-            self.grid[self.y] = (row[: self.x] + row[self.x + count :] + [" "] * count)[: self.columns]
-        elif final == "L":
-            self._scroll_down(self.y, count)
-        elif final == "M":
-            self._scroll_up(self.y, count)
-        elif final == "S":
-            self._scroll_up(self._top, count)
-        elif final == "T":
-            self._scroll_down(self._top, count)
-        elif final == "r":
-            self._top = count - 1
-            self._bottom = (numbers[1] if len(numbers) > 1 and numbers[1] else self.rows) - 1
-            self.x = self.y = 0
-        elif final == "s":
-            self._saved = (self.x, self.y)
-        elif final == "u":
-            self.x, self.y = self._saved
+        if final in "ABCDEFG`Hfdsu":
+            self._move(final, max(first, 1), max(second, 1))
+        elif final in "JKX@P":
+            self._edit(final, first, max(first, 1))
+        elif final in "LMSTr":
+            self._roll(final, max(first, 1), second)
         elif final == "n":
             return f"\x1b[{self.y + 1};{min(self.x, self.columns - 1) + 1}R" if first == 6 else "\x1b[0n"
         elif final == "c":
@@ -183,6 +151,52 @@ class Screen:
         elif final == "t" and first == 18:
             return f"\x1b[8;{self.rows};{self.columns}t"
         return ""
+
+    def _move(self, final: str, first: int, second: int) -> None:
+        if final in "ABEF":
+            self.y = min(max(self.y + (first if final in "BE" else -first), 0), self.rows - 1)
+            if final in "EF":
+                self.x = 0
+        elif final in "CD":
+            self.x = min(max(self.x + (first if final == "C" else -first), 0), self.columns - 1)
+        elif final in "G`":
+            self.x = min(first, self.columns) - 1
+        elif final in "Hf":
+            self.y, self.x = min(first, self.rows) - 1, min(second, self.columns) - 1
+        elif final == "d":
+            self.y = min(first, self.rows) - 1
+        elif final == "s":
+            self._saved = (self.x, self.y)
+        elif final == "u":
+            self.x, self.y = self._saved
+
+    def _edit(self, final: str, mode: int, count: int) -> None:
+        row = self.grid[self.y]
+        if final == "J":
+            if mode == 0:
+                self._erase(self.y, self.x, self.columns)
+            elif mode == 1:
+                self._erase(self.y, 0, self.x + 1)
+            for y in range(self.rows):
+                if mode >= 2 or (mode == 0 and y > self.y) or (mode == 1 and y < self.y):
+                    self.grid[y] = self._blank()
+        elif final == "K":
+            self._erase(self.y, self.x if mode == 0 else 0, self.x + 1 if mode == 1 else self.columns)
+        elif final == "X":
+            self._erase(self.y, self.x, min(self.x + count, self.columns))
+        elif final == "@":
+            self.grid[self.y] = (row[: self.x] + [" "] * count + row[self.x :])[: self.columns]
+        elif final == "P":
+            self.grid[self.y] = (row[: self.x] + row[self.x + count :] + [" "] * count)[: self.columns]
+
+    def _roll(self, final: str, first: int, second: int) -> None:
+        if final == "r":
+            self._top, self._bottom = first - 1, (second or self.rows) - 1
+            self.x = self.y = 0
+        elif final in "LT":
+            self._scroll_down(self.y if final == "L" else self._top, first)
+        else:
+            self._scroll_up(self.y if final == "M" else self._top, first)
 
     def _private(self, prefix: str, inter: str, final: str, first: int) -> str:
         if prefix == "?" and final in "hl" and first in (47, 1047, 1049):

@@ -63,7 +63,7 @@ def toml(document: Json, prefix: str = "") -> str:
         if isinstance(value, dict):
             name = f"{prefix}{toml_key(key)}"
             plain = not value or any(not isinstance(v, dict) for v in value.values())
-            if plain and prefix + key in ("otel",):  # exporters read best as inline tables
+            if plain and prefix + key == "otel":  # exporters read best as inline tables
                 lines.append(f"\n[{name}]\n" + "".join(f"{toml_key(k)} = {toml_value(v)}\n" for k, v in value.items()))
             else:
                 lines.append((f"\n[{name}]\n" if plain else "") + toml(value, f"{name}."))

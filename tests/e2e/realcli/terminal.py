@@ -1,21 +1,22 @@
-"""A pseudo-terminal with a small screen model, to drive full-screen CLIs like a user does."""
+"""A pseudo-terminal, to drive full-screen CLIs like a user does."""
 
 from __future__ import annotations
 
 import asyncio
-import codecs
 import contextlib
 import fcntl
 import os
 import pty
 import re
-import signal
 import struct
 import termios
 import time
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+
+from tests.e2e.realcli.processes import default_signals
+from tests.e2e.realcli.screen import Screen
+
 
 class Terminal:
     """A program running in a pseudo-terminal of its own session."""
@@ -74,9 +75,9 @@ class Terminal:
     def shows(self, pattern: str) -> bool:
         return re.search(pattern, self.screen.text()) is not None
 
-    async def wait_for(self, condition: str | Callable[[], bool], timeout: float) -> bool:
+    async def wait_for(self, condition: str | Callable[[], bool], within: float) -> bool:
         """Wait until the screen matches a pattern (or the condition holds)."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + within
         while time.monotonic() < end:
             if self.shows(condition) if isinstance(condition, str) else condition():
                 return True
@@ -91,9 +92,3 @@ class Terminal:
             asyncio.get_running_loop().remove_reader(self._master)
             os.close(self._master)
             self._master = -1
-
-
-def default_signals() -> None:
-    """In the child: undo the ignored signals which a background job inherits."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)

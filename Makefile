@@ -1,0 +1,36 @@
+# `make run` and `make test` do all set-up themselves.
+PYTHON := .venv/bin/python
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: run test lint unit e2e bench docs help
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run:  ## run the monitor on the session bus (a private one if there is none)
+	@tools/setup.sh run
+	@exec .venv/bin/aimond run $(ARGS)
+
+test: lint unit  ## all that runs in three minutes: style, types, tests
+
+lint:
+	@tools/setup.sh test
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+unit:
+	@tools/setup.sh test
+	$(PYTHON) -m pytest $(ARGS)
+
+e2e:  ## the real CLIs against a live monitor (installs them, 870 MB, the first time)
+	@tools/setup.sh e2e
+	$(PYTHON) -m pytest tests/e2e $(ARGS)
+
+bench:  ## speed, as ratios against a floor measured in the same run
+	@tools/setup.sh test
+	$(PYTHON) -m tests.bench
+
+docs:  ## write the generated pages anew
+	@tools/setup.sh test
+	$(PYTHON) tools/gen_dbus_docs.py

@@ -1,0 +1,82 @@
+"""Sends tapes to a running receiver, at their own pace or faster, as they were or as if they happened now."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any, Final
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+from google.protobuf.message import Message
+
+from aimond.otlp import protobuf
+from aimond.tape import Line, Tape, unpacked
+
+TIMES: Final = ("time_unix_nano", "observed_time_unix_nano", "start_time_unix_nano", "end_time_unix_nano")
+JSON_TIMES: Final = ("timeUnixNano", "observedTimeUnixNano", "startTimeUnixNano", "endTimeUnixNano")
+PATIENCE: Final = ClientTimeout(total=30)
+
+
+async def send(tape: Tape, url: str, speed: float = 1.0, *, begin: int | None = None) -> int:
+    """Post every request of the tape to the OTLP/HTTP receiver at ``url``; 0 when all were taken, 1 when not.
+
+    ``begin``: when the recording is to have begun, µs since the epoch; None leaves the times as they were.
+    """
+    loop = asyncio.get_running_loop()
+    start, refused = loop.time(), 0
+    async with ClientSession(timeout=PATIENCE) as session:
+        for line in tape.lines:
+            if line.kind != "otlp":
+                continue
+            await asyncio.sleep(max(0.0, start + line.t / speed - loop.time()))
+            body, headers = _request(line, begin - tape.epoch if begin else 0)
+            path = f"/v1/{line.fields.get('signal')}"
+            try:
+                async with session.post(url.rstrip("/") + path, data=body, headers=headers) as answer:
+                    refused += answer.status >= 300
+            except (ClientError, OSError, TimeoutError) as error:
+                print(f"aimond: {url}: {error}; is the monitor running?", file=sys.stderr)
+                return 1
+    if refused:
+        print(f"aimond: {refused} requests were refused", file=sys.stderr)
+    return int(refused > 0)
+
+
+def _request(line: Line, shift: int) -> tuple[bytes, dict[str, str]]:
+    content_type = str(line.fields.get("content_type") or "application/x-protobuf")
+    is_json = "json" in content_type
+    content_type = "application/json" if is_json else "application/x-protobuf"
+    if not shift:
+        compressed = line.fields.get("content_encoding") == "gzip"
+        encoding = {"Content-Encoding": "gzip"} if compressed else {}
+        return line.body, {"Content-Type": content_type, **encoding}
+    body = unpacked(line)
+    if is_json:
+        return json.dumps(_shift_json(json.loads(body), shift * 1000)).encode(), {"Content-Type": content_type}
+    message = protobuf.parse(line.fields["signal"], body)
+    _shift_message(message, shift * 1000)
+    return message.SerializeToString(), {"Content-Type": content_type}
+
+
+def _shift_message(message: Message, nanoseconds: int) -> None:
+    for field, value in message.ListFields():
+        if field.name in TIMES:
+            setattr(message, field.name, value + nanoseconds)
+        elif field.message_type and field.name != "attributes":
+            for part in value if field.is_repeated else (value,):
+                _shift_message(part, nanoseconds)
+
+
+def _shift_json(value: Any, nanoseconds: int) -> Any:
+    if isinstance(value, list):
+        return [_shift_json(part, nanoseconds) for part in value]
+    if not isinstance(value, dict):
+        return value
+    return {key: _shifted(key, part, nanoseconds) for key, part in value.items()}
+
+
+def _shifted(key: str, value: Any, nanoseconds: int) -> Any:
+    if key in JSON_TIMES and str(value).isdigit() and int(value):
+        return str(int(value) + nanoseconds)
+    return value if key == "attributes" else _shift_json(value, nanoseconds)

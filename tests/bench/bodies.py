@@ -1,0 +1,115 @@
+"""Real request bodies of the tapes, made new for each time they are sent: what is repeated is dropped, and would measure
+nothing."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from hashlib import md5
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from aimond import tape
+
+TAPES: Final = Path(__file__).parents[1] / "tapes"
+
+# Sessions, prompts and conversations; trace ids as JSON has them.
+_WRITTEN_IDS: Final = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])"
+_NEW: Final[dict[int, Callable[[bytes], bytes]]] = {
+    8: lambda digest: digest[:8],
+    16: lambda digest: digest,
+    32: lambda digest: digest.hex().encode(),
+    36: lambda digest: str(UUID(bytes=digest)).encode(),
+}
+_ITEMS: Final = {
+    "logs": ("resource_logs", "scope_logs", "log_records"),
+    "traces": ("resource_spans", "scope_spans", "spans"),
+    "metrics": ("resource_metrics", "scope_metrics", "metrics"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One export request, ready to be sent over HTTP."""
+
+    path: str
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One export request as recorded. ``items``: its log records, spans or metrics."""
+
+    path: str
+    content_type: str
+    body: bytes
+    items: int
+    ids: re.Pattern[bytes]
+
+    def anew(self, number: int) -> Post:
+        """The same under other ids of the same length: all requests of one number keep belonging together."""
+        gzipped = self.body.startswith(tape.GZIP)
+        body = gzip.decompress(self.body) if gzipped else self.body
+        body = self.ids.sub(lambda found: renamed(found[0], number), body)
+        return Post(self.path, self.content_type, gzip.compress(body) if gzipped else body)
+
+
+def renamed(id: bytes, number: int) -> bytes:
+    """Another id of the same kind, the same one for the same number."""
+    return _NEW[len(id)](md5(b"%d:%s" % (number, id), usedforsecurity=False).digest())
+
+
+@cache
+def recorded(tool: str, signal: str) -> list[Request]:
+    """The requests of that signal in all tapes of one tool ("" for any), as they came."""
+    requests: list[Request] = []
+    for path in sorted(TAPES.rglob("*.tape.jsonl.gz")):
+        recording = tape.read(path)
+        if tool in ("", recording.tool):
+            requests += _requests(recording, signal)
+    assert requests, f"no {signal} of {tool or 'any tool'} in {TAPES}"
+    return requests
+
+
+def _requests(recording: tape.Tape, signal: str) -> Iterator[Request]:
+    for line in recording.lines:
+        if line.kind != "otlp" or line.fields["signal"] != signal:
+            continue
+        batch = recording.batch(line)
+        if batch is None:  # aimond would refuse it
+            continue
+        over_http = line.fields["transport"] == "http"
+        inside = items(batch.signal, batch.parsed)
+        yield Request(
+            path=line.fields["path"] if over_http else f"/v1/{signal}",
+            content_type=line.fields["content_type"] if over_http else "application/x-protobuf",
+            body=line.body,
+            items=len(inside),
+            ids=_ids(inside),
+        )
+
+
+def items(signal: str, parsed: Any) -> list[Any]:
+    """The log records, spans or metrics of a parsed request, whatever its encoding."""
+    levels = [parsed]
+    for name in _ITEMS[signal]:
+        levels = [below for level in levels for below in _below(level, name)]
+    return levels
+
+
+def _below(level: Any, name: str) -> Any:
+    if not isinstance(level, dict):
+        return getattr(level, name)
+    first, *others = name.split("_")
+    return level.get(first + "".join(map(str.capitalize, others)), [])
+
+
+def _ids(inside: list[Any]) -> re.Pattern[bytes]:
+    """What to rename in that body; the trace ids of protobuf are bytes like any others, so they are looked up."""
+    traces = {getattr(item, "trace_id", b"") for item in inside} - {b""}
+    return re.compile(b"|".join([_WRITTEN_IDS, *map(re.escape, sorted(traces))]))

@@ -1,0 +1,82 @@
+"""The daemon and its floor, each a process of its own on a private bus."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.busdaemon import PrivateBus
+
+START: Final = 20.0  # seconds
+# As many as one person may have open; the tapes would make it hundreds.
+CONFIG: Final = """
+[otlp]
+http_port = 0
+grpc = false
+[sessions]
+max = 50
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A process that serves HTTP. ``log``: what it has printed."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def cpu(self) -> int:
+        """User and system time it has used, ns (the clock id is that of ``clock_getcpuclockid(3)`` in glibc)."""
+        return time.clock_gettime_ns(~self.process.pid << 3 | 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """What is measured, what it is measured against, and the bus of both."""
+
+    aimond: Server
+    floor: Server
+    bus: PrivateBus
+
+
+@contextmanager
+def serving() -> Iterator[Servers]:
+    """Both, freshly started."""
+    with ExitStack() as running:
+        bus = running.enter_context(PrivateBus())
+        config = bus.directory / "config.toml"
+        config.write_text(CONFIG)
+        aimond = running.enter_context(_started(bus, "aimond", "run", "--config", str(config)))
+        floor = running.enter_context(_started(bus, "tests.bench.floor"))
+        yield Servers(aimond, floor, bus)
+        assert "not understood" not in (log := aimond.log.read_text()), log
+
+
+@contextmanager
+def _started(bus: PrivateBus, module: str, *arguments: str) -> Iterator[Server]:
+    log = bus.directory / f"{module}.log"
+    command = [sys.executable, "-m", module, *arguments]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, env=bus.environment, stdout=output, stderr=output)
+    try:
+        yield Server(process, _port(process, log), log)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _port(process: subprocess.Popen[bytes], log: Path) -> int:
+    deadline = time.monotonic() + START
+    while process.poll() is None and time.monotonic() < deadline:
+        if found := re.search(r"HTTP on port (\d+)", log.read_text()):
+            return int(found[1])
+        time.sleep(0.02)
+    raise RuntimeError(f"{process.args} did not start:\n{log.read_text()}")

@@ -1,0 +1,233 @@
+"""What silence says, and where it says nothing; and what failures come to."""
+
+from __future__ import annotations
+
+import pytest
+
+from aimond.core.snapshot import State
+from tests.core.story import (
+    FAILED,
+    HOOK,
+    Story,
+    answer,
+    calls,
+    detail,
+    failure,
+    over,
+    prompt,
+    stop,
+    sub_agent,
+    tool,
+)
+
+ASKS, NEVER_ASKS, UNTOLD = detail(asks=True), detail(asks=False), detail()
+
+
+def test_quiet_after_silence_where_it_may_ask() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0), answer(1.9))
+    assert story.wait(8.9) == []
+    assert story.wait(9.1) == ["quiet", "needs:"]
+    assert (story.now().evidence, story.now().confidence, story.done) == ("timer", "inferred", [])
+
+
+def test_silence_completes_where_it_cannot_ask() -> None:
+    story = Story()
+    story.hear(2, NEVER_ASKS, prompt(0), answer(1.9))
+    assert story.wait(11.9) == []
+    assert story.wait(12.1) == ["completed", "done"]
+    told = story.done[0]
+    assert (told.evidence, told.confidence, told.duration) == ("timer", "inferred", 1_900_000)
+
+
+def test_silence_takes_longer_where_nothing_has_told_whether_it_may_ask() -> None:
+    story = Story()
+    story.hear(2, UNTOLD, prompt(0), answer(1.9))
+    assert story.wait(61.9) == []
+    assert story.wait(62.1) == ["quiet", "needs:"]
+
+
+def test_silence_takes_longer_while_a_span_may_still_tell() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0, trace="t"), answer(1.9))
+    assert story.wait(13.9) == []
+    assert story.wait(14.1) == ["quiet", "needs:"]
+
+
+def test_silence_says_nothing_where_it_cannot_ask_and_spans_tell() -> None:
+    story = Story()
+    story.hear(2, NEVER_ASKS, prompt(0, trace="t"), answer(1.9))
+    assert story.wait(3000) == []
+    assert story.state() == "working"
+
+
+def test_silence_may_rest_in_quiet_where_running_tools_are_silent_too() -> None:
+    story = Story(rules={"rests": State.QUIET})
+    story.hear(2, NEVER_ASKS, prompt(0), answer(1.9))
+    assert story.wait(20) == ["quiet", "needs:"]
+
+
+def test_silence_may_say_nothing_at_all() -> None:
+    story = Story(unattended=None)
+    story.hear(2, NEVER_ASKS, prompt(0), answer(1.9))
+    assert story.wait(3000) == []
+
+
+def test_any_word_makes_the_silence_begin_anew() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0), answer(1.9))
+    story.hear(8, detail(8, version="1"))
+    assert story.wait(14.9) == []
+    assert story.wait(15.1) == ["quiet", "needs:"]
+
+
+def test_a_running_tool_is_never_quiet() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0), answer(1.9), tool(1.95))
+    assert story.wait(3000) == []
+    assert (story.state(), story.now().current_tool) == ("working tool:Bash", "Bash")
+
+
+def test_a_call_under_way_is_never_quiet() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0), answer(1), calls(1.9))
+    assert story.wait(3000) == []
+
+
+def test_a_prompt_without_an_answer_is_never_quiet() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0))
+    assert story.wait(3000) == []
+
+
+def test_a_sub_agent_is_never_quiet() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0), sub_agent(1), answer(1.9))
+    assert story.wait(800) == []
+
+
+def test_the_answer_of_a_helper_is_no_final_answer() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0), answer(1.9, main=False))
+    assert story.wait(3000) == []
+
+
+def test_a_helper_after_the_final_answer_does_not_matter() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0), answer(1.5), calls(1.6, main=False), answer(1.9, main=False))
+    assert story.wait(20) == ["quiet", "needs:"]
+
+
+def test_where_nothing_tells_helpers_apart_the_main_model_does() -> None:
+    story = Story()
+    story.hear(2, ASKS, detail(main_model="big"), prompt(0), answer(1.9, main=None, model="small"))
+    assert story.wait(500) == []
+    story.hear(501, answer(500.9, main=None, model="big"))
+    assert story.wait(600) == ["quiet", "needs:"]
+
+
+def test_quiet_becomes_completed_when_the_proof_comes() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0), answer(1.9))
+    story.wait(60)
+    assert story.hear(61, over(2, began=0)) == ["completed", "done"]
+
+
+def test_quiet_becomes_working_when_more_is_heard() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0), answer(1.9))
+    story.wait(60)
+    assert story.hear(61, tool(60.5)) == ["working"]
+
+
+def test_quiet_calls_the_user_once() -> None:
+    story = Story()
+    story.hear(2, ASKS, prompt(0), answer(1.9))
+    assert story.wait(60) == ["quiet", "needs:"]
+    assert story.hear(61, detail(61, version="1")) == ["working"] or story.state() == "quiet"
+    assert "needs:" not in story.wait(3000)
+
+
+@pytest.mark.parametrize("proof", [over(2, began=0), stop(2)])
+def test_where_somebody_says_so_no_silence_is_needed(proof: object) -> None:
+    story = Story()
+    assert story.hear(2, ASKS, prompt(0), answer(1.9), proof) == ["added", "completed", "done"]  # type: ignore[arg-type]
+
+
+# -- failures ---------------------------------------------------------------------------------------
+
+
+def test_a_final_failure_is_told_at_once() -> None:
+    story = Story()
+    story.hear(1, prompt(0))
+    assert story.hear(3, failure(2, "auth", final=True)) == ["failed", "needs:auth", "error:auth"]
+
+
+def test_a_failed_attempt_is_no_failure_while_a_retry_may_come() -> None:
+    story = Story()
+    story.hear(1, prompt(0))
+    assert story.hear(3, failure(2, "rate_limit")) == ["error:rate_limit"]
+    assert (story.state(), story.now().errors) == ("working retrying", 1)
+    assert story.hear(40, answer(39)) == []
+    assert story.state() == "working"
+
+
+def test_when_no_retry_follows_it_gave_up() -> None:
+    story = Story()
+    story.hear(1, prompt(0))
+    story.hear(3, failure(2, "rate_limit"))
+    assert story.wait(77.9) == []
+    assert story.wait(78.1) == ["failed", "needs:rate_limit"]
+    assert (story.now().evidence, story.now().confidence) == ("timer", "inferred")
+
+
+def test_a_retry_under_way_is_awaited() -> None:
+    story = Story()
+    story.hear(1, prompt(0))
+    story.hear(3, failure(2, "rate_limit"), calls(2.5))
+    assert story.wait(3000) == []
+    assert story.state() == "working"
+
+
+def test_an_answer_after_a_failure_mends_it() -> None:
+    story = Story()
+    story.hear(1, prompt(0))
+    story.hear(3, failure(2, final=True))
+    assert story.hear(9, answer(8)) == ["working"]
+
+
+def test_a_failure_before_the_answer_that_was_heard_first_is_no_failure() -> None:
+    story = Story()
+    story.hear(3, prompt(0), NEVER_ASKS, answer(2.9))
+    story.hear(4, failure(1, final=True))
+    story.wait(60)
+    assert story.state() == "completed"
+
+
+def test_a_call_the_user_cut_is_no_error() -> None:
+    story = Story()
+    story.hear(1, prompt(0))
+    assert story.hear(3, failure(2, aborted=True, final=True)) == []
+    assert (story.now().errors, story.now().last_error_class) == (0, "")
+
+
+def test_a_helpers_failure_is_counted_and_fails_nothing() -> None:
+    story = Story()
+    story.hear(1, prompt(0))
+    assert story.hear(3, failure(2, "auth", main=False, final=True)) == ["error:auth"]
+    assert (story.state(), story.now().errors) == ("working", 1)
+
+
+def test_a_failure_calls_the_user_once() -> None:
+    story = Story()
+    story.hear(1, prompt(0, source=HOOK))
+    story.hear(3, stop(3, outcome=FAILED, error_class="server"))
+    assert story.hear(8, prompt(0), failure(2.9, final=True)) == ["error:server"]
+    assert story.wait(3000) == []
+
+
+def test_the_newest_error_is_the_last_one_whatever_came_first() -> None:
+    story = Story()
+    story.hear(9, prompt(0), failure(8, "auth", message="HTTP 401"))
+    story.hear(9, failure(2, "server", message="HTTP 500"))
+    assert (story.now().errors, story.now().last_error, story.now().last_error_class) == (2, "HTTP 401", "auth")

@@ -1,0 +1,86 @@
+"""One aimond for all scenes, as on a desktop; the scenes that the chosen tests ask for are played side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.monitor import Live, live
+from tests.e2e.realcli.clis import CLIS
+from tests.e2e.realcli.install import default_cache, install
+from tests.e2e.scenes import Played, Scene
+
+# Scenes wait more than they work: the CLIs for the mock, the mock for the clock.
+SIDE_BY_SIDE = (os.cpu_count() or 1) + 1
+DELAYS = pytest.StashKey[dict[str, float]]()
+
+Stage = Callable[[Scene], Awaitable[Played]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[DELAYS] = {}
+
+
+@pytest.fixture(scope="session")
+def clis(request: pytest.FixtureRequest) -> None:
+    """The CLIs that the chosen tests ask for, installed."""
+    for program, package in (("node", "nodejs"), ("npm", "npm"), ("dbus-daemon", "dbus-daemon")):
+        if not shutil.which(program):
+            (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"install {package}")
+    for name in {scene.cli for scene in _chosen(request.session)}:
+        assert install(CLIS[name], default_cache()), f"npm could not install {CLIS[name].package}"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def aimond(clis: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Live]:
+    """A live aimond."""
+    async with live(tmp_path_factory.mktemp("aimond")) as monitor:
+        yield monitor
+        print(*monitor.log, sep="")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stage(
+    request: pytest.FixtureRequest, aimond: Live, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    """Gives a scene's outcome once it is played; all of them start as soon as there is room."""
+    room = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def play(scene: Scene, out: Path) -> Played:
+        async with room:
+            return await scene.play(aimond, out)
+
+    playing = {
+        scene: asyncio.create_task(play(scene, tmp_path_factory.mktemp(str(scene))))
+        for scene in _chosen(request.session)
+    }
+    yield playing.__getitem__
+    for task in playing.values():
+        task.cancel()
+    await asyncio.gather(*playing.values(), return_exceptions=True)
+
+
+def _chosen(session: pytest.Session) -> list[Scene]:
+    """The scenes of the tests that were not deselected, each once, in their order."""
+    items = (item for item in session.items if isinstance(item, pytest.Function) and hasattr(item, "callspec"))
+    scenes = (item.callspec.params.get("scene") for item in items)
+    return list(dict.fromkeys(scene for scene in scenes if isinstance(scene, Scene)))
+
+
+@pytest.fixture
+def delays(request: pytest.FixtureRequest) -> dict[str, float]:
+    """Seconds from a last answer to its SessionCompleted, by scene; they are printed at the end."""
+    return request.config.stash[DELAYS]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if delays := config.stash[DELAYS]:
+        terminalreporter.section("from the end of the last answer to SessionCompleted")
+        for name, seconds in sorted(delays.items()):
+            terminalreporter.line(f"{name:32} {seconds:6.2f} s")

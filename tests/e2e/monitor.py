@@ -1,0 +1,121 @@
+"""A live aimond on a session bus of its own, and all that it tells there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sys
+import time
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aimond.bus.client import Monitor, NotRunning, Signal
+from tests.busdaemon import PrivateBus
+
+READY = re.compile(r"ready.*OTLP/HTTP on port (\d+).*OTLP/gRPC on port (\d+)")
+CONFIG = "[otlp]\nhttp_port = 0\ngrpc_port = 0\n"
+SESSION = "org.ai.Monitor.Session"
+
+
+@dataclass
+class Story:
+    """What was told of one session. The times are those of arrival, ns since the epoch."""
+
+    properties: dict[str, Any] = field(default_factory=dict)
+    states: list[str] = field(default_factory=list)
+    completed: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    attention: list[str] = field(default_factory=list)
+    removed: str = ""
+
+
+class Live:
+    """A running aimond: where it receives, the lines of its ``log``, and by session id the ``stories`` it told."""
+
+    def __init__(self, http: str, grpc: str, log: list[str]) -> None:
+        self.http, self.grpc, self.log = http, grpc, log
+        self.stories: dict[str, Story] = {}
+        self._ids: dict[str, str] = {}
+        self._told = asyncio.Event()
+
+    def story(self, session_id: str) -> Story:
+        """The story of a session, empty if none was told."""
+        return self.stories.get(session_id) or Story()
+
+    async def follow(self, client: Monitor) -> None:
+        """Write down every signal, for as long as there is a bus."""
+        with contextlib.suppress(NotRunning):
+            async for signal in client.changes():
+                self._write_down(signal, time.time_ns())
+                self._told.set()
+
+    async def until(self, holds: Callable[[], Any], within: float) -> bool:
+        """Wait for signals until a condition on the stories holds; false if it does not within that many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not holds():
+                    self._told.clear()
+                    await self._told.wait()
+        return bool(holds())
+
+    def _write_down(self, signal: Signal, at: int) -> None:
+        values = signal.values
+        if signal.name == "InterfacesAdded":
+            properties = values["interfaces"][SESSION]
+            self._ids[values["object"]] = properties["Id"]
+            self.stories.setdefault(properties["Id"], Story()).properties.update(properties)
+        elif signal.name == "PropertiesChanged" and values["interface_name"] == SESSION:
+            self.stories[self._ids[signal.path]].properties.update(values["changed_properties"])
+        elif "id" in values:
+            story = self.stories[values["id"]]
+            match signal.name:
+                case "SessionStateChanged":
+                    story.states.append(values["new"])
+                case "SessionCompleted":
+                    story.completed.append((at, values["summary"]))
+                case "AttentionNeeded":
+                    story.attention.append(values["reason"])
+                case "SessionRemoved":
+                    story.removed = values["reason"]
+
+
+@contextlib.asynccontextmanager
+async def live(directory: Path) -> AsyncIterator[Live]:
+    """Start aimond and follow it; ``directory`` is for its settings."""
+    config = directory / "aimond" / "config.toml"
+    config.parent.mkdir()
+    config.write_text(CONFIG)
+    with PrivateBus() as bus:
+        environment = {**bus.environment, "XDG_CONFIG_HOME": str(directory)}
+        command = [sys.executable, "-m", "aimond", "run"]
+        process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=PIPE)
+        assert process.stderr
+        log: list[str] = []
+        where: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
+        reading = asyncio.create_task(_read(process.stderr, log, where))
+        try:
+            async with await Monitor.connect(bus.address) as client:
+                await client.subscribe()
+                http, grpc = await asyncio.wait_for(where, 20)
+                monitor = Live(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", log)
+                following = asyncio.create_task(monitor.follow(client))
+                yield monitor
+            await following
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+            await reading
+
+
+async def _read(stderr: asyncio.StreamReader, log: list[str], where: asyncio.Future[tuple[str, str]]) -> None:
+    """Keep the log; the first line that tells the two ports is waited for."""
+    async for line in stderr:
+        log.append(line.decode())
+        if not where.done() and (ready := READY.search(log[-1])):
+            where.set_result((ready[1], ready[2]))
+    if not where.done():
+        where.set_exception(AssertionError("".join(["aimond ended before it was ready:\n", *log])))

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Sets up what `make TARGET` needs, and does nothing where it is there: setup.sh run|test|e2e
+# System packages are installed when we are root, else the command to do it is named.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=${1:-run}
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# What is missing, as Debian calls it: one line per thing, a test and the package that brings it.
+missing() {
+    command -v dbus-daemon >/dev/null || echo dbus-daemon
+    python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    [ "$target" = run ] && return
+    command -v busctl >/dev/null || echo systemd
+    command -v gdbus >/dev/null || echo libglib2.0-bin
+    /usr/bin/python3 -c 'import gi' 2>/dev/null || echo python3-gi
+    [ "$target" = test ] && return
+    command -v node >/dev/null || echo nodejs
+    command -v npm >/dev/null || echo npm
+}
+
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+    say "Python 3.11 or newer is needed as python3; this is $(python3 --version 2>&1 || echo none)"
+    exit 1
+}
+packages=$(missing)
+if [ -n "$packages" ]; then
+    packages=$(echo $packages)
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        say "installing $packages"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update -qq >&2
+        # shellcheck disable=SC2086
+        apt-get install -y -qq --no-install-recommends $packages >&2
+    else
+        say "these system packages are missing; then try again:"
+        say "  sudo apt-get install $packages"
+        exit 1
+    fi
+fi
+
+extras=$([ "$target" = run ] && echo "" || echo "[test,top]")
+stamp=.venv/.aimond-$([ "$target" = run ] && echo run || echo test)
+if [ ! -x .venv/bin/python ]; then
+    say "making .venv"
+    python3 -m venv .venv
+fi
+if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ] || [ requirements.lock -nt "$stamp" ]; then
+    say "installing aimond$extras into .venv"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable ".$extras"
+    touch "$stamp"
+fi
