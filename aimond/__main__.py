@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     watch = commands.add_parser("watch", help="print what changes, as it changes")
     explain = commands.add_parser("explain", help="tell why a session is in its state")
     explain.add_argument(
-        "session", nargs="?", metavar="ID", help="its id, or the beginning of it (the most urgent one)"
+        "session", nargs="?", metavar="ID", help="an id, its beginning, or an agent (the most urgent one)"
     )
     for command in (status, watch, explain):
         command.add_argument("--json", action="store_true", help="print JSON")

@@ -14,14 +14,14 @@ from aimond.commands import complain, paint
 
 @complain
 def run(arguments: argparse.Namespace) -> int:
-    """Print the reasons of one session, or of the one that most needs its user, newest first."""
+    """Print the reasons of one session, or of the one that most needs its user, newest first; 1 if there is none."""
     return asyncio.run(_explain(arguments.session, as_json=arguments.json))
 
 
 async def _explain(wanted: str | None, *, as_json: bool) -> int:
     async with await Monitor.connect() as monitor:
         sessions = await monitor.sessions()
-        found = next((session["Id"] for session in sessions if session["Id"].startswith(wanted or "")), wanted)
+        found = next((session["Id"] for session in sessions if _is(session, wanted or "")), wanted)
         if found is None:
             print("no sessions")
             return 1
@@ -33,6 +33,10 @@ async def _explain(wanted: str | None, *, as_json: bool) -> int:
     for reason in reasons:
         print(line(reason))
     return 0
+
+
+def _is(session: dict[str, Any], wanted: str) -> bool:
+    return bool(session["Id"].startswith(wanted) or session["Agent"] == wanted)
 
 
 def line(reason: dict[str, Any]) -> str:

@@ -69,7 +69,8 @@ def _bus() -> Iterator[str]:
     socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     socket_path.unlink(missing_ok=True)
     command = ["dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address=1", f"--address={private}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as daemon:  # noqa: S603
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}  # it complains where it may not raise its limits
+    with subprocess.Popen(command, start_new_session=True, **quiet) as daemon:  # type: ignore[call-overload]  # noqa: S603
         try:
             if not daemon.stdout or not daemon.stdout.readline():
                 raise OSError("there is no session bus, and dbus-daemon cannot start a private one")

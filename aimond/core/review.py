@@ -89,7 +89,7 @@ def _older_proof(session: Session, turn: Turn) -> Verdict | None:
     claim = turn.end()
     if claim:
         return Verdict(State.COMPLETED, "", claim.at, claim.source, EXACT)
-    if session.may_ask or Source.HOOK in turn.prompts:
+    if (session.may_ask and session.patience.denies_silently) or Source.HOOK in turn.prompts:
         return None
     return Verdict(State.COMPLETED, "", turn.last_at, Source.LOG, INFERRED)
 

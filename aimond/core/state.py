@@ -24,7 +24,9 @@ class Patience:
     ``unattended``: where it cannot ask, until its turn counts as ``rests``; None if silence says nothing there,
     because running tools are silent too. ``failure``: after a failed attempt, longer than any pause between retries.
     ``wake``: after a sub-agent's end, until its parent goes on by itself. ``hold``: for sub-agents that never report
-    back. ``one_per_process``: a process shows one session at a time."""
+    back. ``one_per_process``: a process shows one session at a time. ``denies_silently``: no record tells that
+    its user refused a tool.
+    """
 
     settle: int = 7 * SECOND
     unsure: int = 60 * SECOND
@@ -35,6 +37,7 @@ class Patience:
     wake: int = 8 * SECOND
     hold: int = 900 * SECOND
     one_per_process: bool = False
+    denies_silently: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ def derive_ended(session: Session) -> Verdict:
         return Verdict(State.IDLE, "", session.ended_at, source)
     if claim is not None:
         return Verdict(STATE_OF[outcome], _why(outcome, turn), claim.at, claim.source, EXACT, claim.record)
+    if outcome is Outcome.FAILED and turn.failure and not (turn.failure.final or turn.failure.error_class):
+        outcome = Outcome.INTERRUPTED  # no answer from anywhere, and still trying: nobody gave up but the user
     state = STATE_OF[outcome]
     if outcome is Outcome.COMPLETED and session.may_ask:
         state = State.QUIET  # it may have stood at a question

@@ -29,6 +29,8 @@ _SIGNALS: Final[dict[str, Signal | None]] = {
 }
 _METHODS: Final = {"/metrics": "GET", "/healthz": "GET"} | dict.fromkeys(_SIGNALS, "POST")
 _WHERE: Final = "post to /v1/logs, /v1/traces or /v1/metrics"
+# An endpoint with a path of its own comes before these (Gemini CLI 0.61.0 appends to it).
+_SUFFIXES: Final = tuple(path for path, signal in _SIGNALS.items() if signal)
 _ENCODINGS: Final[dict[str, Encoding]] = {
     content_type: encoding for encoding, content_type in encode.CONTENT_TYPES.items()
 }
@@ -85,19 +87,20 @@ class _Receiver:
 
     async def answer(self, request: web.BaseRequest) -> web.Response:
         encoding = _ENCODINGS.get(request.content_type)
+        path = next((path for path in _SUFFIXES if request.path.endswith(path)), request.path)
         try:
             origin.check(request.headers.get("Host"), request.headers.get("Origin"), self.hosts)
-            if request.path not in _METHODS:
+            if path not in _METHODS:
                 raise Refused(Outcome.UNKNOWN_PATH, _WHERE)
-            if request.method != _METHODS[request.path]:
-                raise Refused(Outcome.WRONG_METHOD, f"use {_METHODS[request.path]}")
-            if request.path in _SIGNALS:
-                return await self._export(request, encoding)
-            return self._tell(request.path)
+            if request.method != _METHODS[path]:
+                raise Refused(Outcome.WRONG_METHOD, f"use {_METHODS[path]}")
+            if path in _SIGNALS:
+                return await self._export(request, _SIGNALS[path], encoding)
+            return self._tell(path)
         except Refused as refused:
-            return _refusal(refused, request.path, encoding or "json")
+            return _refusal(refused, path, encoding or "json")
 
-    async def _export(self, request: web.BaseRequest, encoding: Encoding | None) -> web.Response:
+    async def _export(self, request: web.BaseRequest, signal: Signal | None, encoding: Encoding | None) -> web.Response:
         compression = request.headers.get("Content-Encoding", "").strip().lower()
         if compression not in _COMPRESSIONS:
             raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")
@@ -108,7 +111,7 @@ class _Receiver:
         if compression == "gzip" or body.startswith(GZIP_MAGIC):
             body = gunzip(body, self.max_body)
         encoding = encoding or ("json" if body.lstrip()[:1] == b"{" else "protobuf")
-        signal, parsed = _parse(_SIGNALS[request.path], encoding, body)
+        signal, parsed = _parse(signal, encoding, body)
         if not self.consume(Batch(signal, encoding, parsed, seen, _peer(request))):
             raise Refused(Outcome.BUSY, "too much at once")
         return web.Response(body=encode.ACCEPTED[encoding], content_type=encode.CONTENT_TYPES[encoding])

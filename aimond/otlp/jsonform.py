@@ -21,7 +21,7 @@ def parse(body: bytes) -> dict[str, Any]:
     """The JSON object in the body. Raises ValueError when there is none."""
     try:
         document = json.loads(body.decode())
-        # JavaScript cuts strings inside a surrogate pair and writes the half as \\ud83d, which no UTF-8 can hold.
+        # JavaScript cuts strings inside a surrogate pair and writes the half as \ud83d, which no UTF-8 can hold.
         if b"\\ud" in body or b"\\uD" in body:
             document = json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
     except RecursionError:

@@ -21,7 +21,7 @@ CONFIG: Final = """
 http_port = 0
 grpc = false
 [sessions]
-max = 50
+max = 10
 """
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from aimond.core import event as ev
 from aimond.core.snapshot import State
 from tests.core.story import (
     FAILED,
     HOOK,
+    SPAN,
     Story,
     answer,
     calls,
@@ -18,6 +22,7 @@ from tests.core.story import (
     stop,
     sub_agent,
     tool,
+    us,
 )
 
 ASKS, NEVER_ASKS, UNTOLD = detail(asks=True), detail(asks=False), detail()
@@ -144,14 +149,35 @@ def test_quiet_calls_the_user_once() -> None:
     story = Story()
     story.hear(2, ASKS, prompt(0), answer(1.9))
     assert story.wait(60) == ["quiet", "needs:"]
-    assert story.hear(61, detail(61, version="1")) == ["working"] or story.state() == "quiet"
-    assert "needs:" not in story.wait(3000)
+    late = story.hear(61, answer(1.9, source=SPAN, usage=None)) + story.wait(3000)
+    assert story.state() == "quiet"
+    assert "needs:" not in late
+
+
+@pytest.mark.parametrize("asks", [ASKS, NEVER_ASKS])
+def test_what_is_no_work_does_not_break_the_silence(asks: ev.Event) -> None:
+    """/help: a record comes, but the agent does nothing."""
+    story = Story()
+    story.hear(2, asks, prompt(0), answer(1.9))
+    story.wait(60)
+    assert story.hear(61, detail(61, version="1")) == []
+
+
+@pytest.mark.parametrize(("then", "now"), [(ASKS, NEVER_ASKS), (NEVER_ASKS, ASKS)])
+def test_what_silence_said_is_not_changed_by_another_approval_mode_later(then: ev.Event, now: ev.Event) -> None:
+    story = Story()
+    story.hear(2, then, prompt(0), answer(1.9))
+    story.wait(60)
+    said = story.state()
+    story.hear(61, replace(now, at=us(61)))
+    story.wait(200)
+    assert story.state() == said
 
 
 @pytest.mark.parametrize("proof", [over(2, began=0), stop(2)])
-def test_where_somebody_says_so_no_silence_is_needed(proof: object) -> None:
+def test_where_somebody_says_so_no_silence_is_needed(proof: ev.Event) -> None:
     story = Story()
-    assert story.hear(2, ASKS, prompt(0), answer(1.9), proof) == ["added", "completed", "done"]  # type: ignore[arg-type]
+    assert story.hear(2, ASKS, prompt(0), answer(1.9), proof) == ["added", "completed", "done"]
 
 
 # -- failures ---------------------------------------------------------------------------------------

@@ -7,13 +7,12 @@ from itertools import permutations
 import pytest
 
 from aimond.core import event as ev
+from aimond.core.turn import SECOND
 from tests.core.story import (
     COMPLETED,
     FAILED,
     HOOK,
     INTERRUPTED,
-    SECOND,
-    SPAN,
     Story,
     answer,
     calls,
@@ -134,7 +133,7 @@ def test_the_span_of_a_slash_command_does_not_end_the_turn_that_follows() -> Non
 
 
 def test_a_claim_falls_when_more_work_follows_from_it() -> None:
-    story = Story(rules={"unattended": None})
+    story = Story()
     story.hear(3, prompt(0, trace="t"), detail(asks=False), answer(2), over(2.1, began=0, claim="step"))
     assert story.hear(3.1, goes_on(2.2, claim="step")) == ["working"]
 
@@ -154,7 +153,7 @@ def test_a_weak_claim_falls_when_a_tool_begins_after_it() -> None:
         (stop(3, outcome=FAILED, error_class="auth"), cut(2.9), "failed auth"),
         (stop(3, outcome=None), over(2.9, 0, outcome=INTERRUPTED), "idle interrupted"),
         (stop(3, outcome=None), cut(2.9), "idle interrupted"),
-        (over(3, 0, outcome=INTERRUPTED), stop(2.9, source=SPAN, outcome=COMPLETED), "completed"),
+        (over(3, 0, outcome=INTERRUPTED), cut(2.9, outcome=COMPLETED), "idle interrupted"),
     ],
 )
 def test_a_lower_source_adds_what_the_higher_cannot_know_and_overturns_nothing(
@@ -190,10 +189,11 @@ def test_the_proof_of_an_older_turn_may_come_late() -> None:
     assert (story.done[0].turn, story.state()) == (1, "working")
 
 
-def test_what_silence_could_have_meant_is_not_announced_later() -> None:
-    story = Story()
+@pytest.mark.parametrize(("silently", "told"), [(True, []), (False, ["done"])])
+def test_an_older_turn_whose_user_may_have_refused_silently_is_not_announced(silently: bool, told: list[str]) -> None:
+    story = Story(rules={"denies_silently": silently})
     story.hear(2, prompt(0), answer(1), detail(asks=True))
-    assert story.hear(4, prompt(3)) == []
+    assert story.hear(4, prompt(3)) == told
 
 
 # -- tools and calls that are still open ------------------------------------------------------------

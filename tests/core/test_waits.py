@@ -70,7 +70,7 @@ def test_what_could_not_have_happened_meanwhile_ends_the_wait(proof: ev.Event) -
         pytest.param(calls(4), id="the call had begun"),
         pytest.param(answer(4.9), id="the call had ended"),
         pytest.param(answer(6, took=2), id="the call that asked was logged after it"),
-        pytest.param(failure(4), id="an attempt had failed"),
+        pytest.param(failure(4, aborted=True), id="an attempt had been cut"),
         pytest.param(over(4, began=-9), id="the turn before had ended"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,12 @@ import pytest_asyncio
 from tests.e2e.monitor import Live, live
 from tests.e2e.realcli.clis import CLIS
 from tests.e2e.realcli.install import default_cache, install
-from tests.e2e.scenes import Played, Scene
+from tests.e2e.scenes import Played, Scene, Stage
 
 # Scenes wait more than they work: the CLIs for the mock, the mock for the clock.
 SIDE_BY_SIDE = (os.cpu_count() or 1) + 1
+NEEDED = {"node": "nodejs (20 or newer)", "npm": "npm", "dbus-daemon": "dbus-daemon"}
 DELAYS = pytest.StashKey[dict[str, float]]()
-
-Stage = Callable[[Scene], Awaitable[Played]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def clis(request: pytest.FixtureRequest) -> None:
     """The CLIs that the chosen tests ask for, installed."""
-    for program, package in (("node", "nodejs"), ("npm", "npm"), ("dbus-daemon", "dbus-daemon")):
+    for program, package in NEEDED.items():
         if not shutil.which(program):
             (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"install {package}")
     for name in {scene.cli for scene in _chosen(request.session)}:
@@ -42,7 +41,6 @@ async def aimond(clis: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
     """A live aimond."""
     async with live(tmp_path_factory.mktemp("aimond")) as monitor:
         yield monitor
-        print(*monitor.log, sep="")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -75,12 +73,12 @@ def _chosen(session: pytest.Session) -> list[Scene]:
 
 @pytest.fixture
 def delays(request: pytest.FixtureRequest) -> dict[str, float]:
-    """Seconds from a last answer to its SessionCompleted, by scene; they are printed at the end."""
+    """Seconds from a last answer to its SessionCompleted, by turn; they are printed at the end."""
     return request.config.stash[DELAYS]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if delays := config.stash[DELAYS]:
         terminalreporter.section("from the end of the last answer to SessionCompleted")
-        for name, seconds in sorted(delays.items()):
-            terminalreporter.line(f"{name:32} {seconds:6.2f} s")
+        for turn, seconds in sorted(delays.items()):
+            terminalreporter.line(f"{turn:44} {seconds:6.2f} s")

@@ -1,23 +1,22 @@
-"""The scenes: which CLI plays which scenario over which transport, and what the provider's ledger says of it."""
+"""The scenes: a CLI plays a scenario over a transport; and what the provider's ledger says of it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
-from asyncio.subprocess import PIPE, STDOUT
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.monitor import Live
+from tests.e2e.realcli.mock_api import FINAL_STEPS
 
 Json = dict[str, Any]
 AGENTS = {"claude": "claude-code", "codex": "codex", "gemini": "gemini-cli"}
-CLI_TIMEOUT = 120
-FINAL_STEPS = ("text", "slow", "err")
 WHOLE_INPUT = ("InputTokens", "CacheReadTokens", "CacheWriteTokens", "ToolPromptTokens")
 
 
@@ -36,9 +35,7 @@ class Scene:
         """Play it to its end, with the telemetry going to aimond."""
         to = ["--grpc", live.grpc] if self.transport == "grpc" else ["--otlp", live.http]
         command = [sys.executable, "-m", "tests.e2e.realcli", "run", self.cli, self.scenario, "--out", str(out), *to]
-        process = await asyncio.create_subprocess_exec(
-            *command, f"--timeout={CLI_TIMEOUT}", stdout=PIPE, stderr=STDOUT, stdin=asyncio.subprocess.DEVNULL
-        )
+        process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
         said, _ = await process.communicate()
         assert process.returncode == 0, f"{self}: {said.decode()}"
         return Played(self, json.loads((out / "truth.json").read_text()))
@@ -80,10 +77,13 @@ class Played:
 
     def bill(self, answers: list[Json]) -> Counter[str]:
         """What the provider billed for these answers, by the D-Bus properties that tell of it."""
-        bill: Counter[str] = Counter()
+        bill = Counter(dict.fromkeys([*WHOLE_INPUT, "OutputTokens", "ReasoningTokens"], 0))
         for row in answers:
             bill.update(LEDGERS[self.scene.cli](row["usage"]))
         return bill
+
+
+Stage = Callable[[Scene], Awaitable[Played]]
 
 
 def step(row: Json) -> str:
@@ -96,9 +96,7 @@ def _anthropic(usage: Json) -> dict[str, int]:
         "InputTokens": usage["input_tokens"],
         "CacheReadTokens": usage["cache_read_input_tokens"],
         "CacheWriteTokens": usage["cache_creation_input_tokens"],
-        "ToolPromptTokens": 0,
         "OutputTokens": usage["output_tokens"],
-        "ReasoningTokens": 0,
     }
 
 
@@ -107,8 +105,6 @@ def _openai(usage: Json) -> dict[str, int]:
     return {
         "InputTokens": usage["input_tokens"] - cached,
         "CacheReadTokens": cached,
-        "CacheWriteTokens": 0,
-        "ToolPromptTokens": 0,
         "OutputTokens": usage["output_tokens"],
         "ReasoningTokens": usage["output_tokens_details"]["reasoning_tokens"],
     }
@@ -119,7 +115,6 @@ def _google(usage: Json) -> dict[str, int]:
     return {
         "InputTokens": usage["promptTokenCount"] - cached,
         "CacheReadTokens": cached,
-        "CacheWriteTokens": 0,
         "ToolPromptTokens": usage["toolUsePromptTokenCount"],
         "OutputTokens": usage["candidatesTokenCount"] + thoughts,
         "ReasoningTokens": thoughts,

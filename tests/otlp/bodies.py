@@ -75,7 +75,8 @@ RESOURCE = Resource(attributes=attributes(service_name=text("agent")))
 SCOPE = InstrumentationScope(name="scope")
 LOG = LogRecord(time_unix_nano=2 * SECOND, attributes=attributes(event_name=text("said")))
 SPAN = Span(trace_id=b"\xab" * 16, span_id=b"\xcd" * 8, name="work", start_time_unix_nano=SECOND)
-METRIC = Metric(name="tokens", sum=Sum(data_points=[NumberDataPoint(as_int=7, time_unix_nano=SECOND)]))
+POINT = NumberDataPoint(as_int=7, time_unix_nano=SECOND, attributes=attributes(type=text("input")))
+METRIC = Metric(name="tokens", sum=Sum(data_points=[POINT]))
 
 
 def logs(*records: LogRecord) -> ExportLogsServiceRequest:

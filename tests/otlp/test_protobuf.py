@@ -74,8 +74,23 @@ def test_a_span_reads_as_it_was_sent() -> None:
     }
 
 
-def test_metrics_have_no_records() -> None:
-    assert read(metrics(), "metrics") == []
+def test_a_metric_point_reads_as_it_was_sent_and_only_when_its_metric_is_named() -> None:
+    (record,) = read(metrics(), "metrics", frozenset({"tokens"}))
+    assert plain(record) == {
+        "signal": "metrics",
+        "scope": "scope",
+        "name": "tokens",
+        "at": 1_000_000,
+        "start": 0,
+        "attributes": {"type": "input"},
+        "resource": {"service.name": "agent"},
+        "trace": "",
+        "span": "",
+        "parent": "",
+        "error": False,
+        "status": "",
+    }
+    assert read(metrics(), "metrics", frozenset({"cost"})) == read(metrics(), "metrics") == []
 
 
 def test_a_log_record_without_the_name_attribute_has_its_event_name() -> None:

@@ -112,8 +112,8 @@ def _subagent_start(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
 
 
 def _subagent_stop(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
-    if hook.agent_type:  # /compact fires this too, without a type
-        yield ev.BackgroundFinished(**common, task=clean(hook.agent_id), wakes=True)
+    # Those that have a type (2.1.330) run in the background and wake the agent; /compact's has none.
+    yield ev.BackgroundFinished(**common, task=clean(hook.agent_id), wakes=bool(hook.agent_type))
 
 
 def _session_end(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:

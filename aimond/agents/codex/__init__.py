@@ -24,7 +24,13 @@ AGENT = Agent(
     },
     executables=frozenset({"codex", "node"}),
     # Logs come within 1.0 s, spans within 5 s of a terminal; the longest pause between tries seen is 5 s (0.169.0).
-    patience=Patience(settle=4 * SECOND, traced=8 * SECOND, unattended=8 * SECOND, failure=20 * SECOND),
+    patience=Patience(
+        settle=4 * SECOND,
+        traced=8 * SECOND,
+        unattended=8 * SECOND,
+        failure=20 * SECOND,
+        denies_silently=True,
+    ),
     events=events,
     hook_events=hook_events,
 )

@@ -84,18 +84,18 @@ def _request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     attributes = record.attributes
     status, message = attributes.integer("http.response.status_code"), attributes.text("error.message")
     if message or (status or 0) >= 400 or attributes.flag("success") is False:
-        yield _failed(record, common, status)
+        yield _failed(record, common, error_class(status), error_text(status))
     else:
         yield ev.ModelCallStarted(**common, model=word(attributes, "model"))
 
 
-def _failed(record: Record, common: dict[str, Any], status: int | None) -> ev.ModelCallFailed:
+def _failed(record: Record, common: dict[str, Any], kind: str, text: str) -> ev.ModelCallFailed:
     return ev.ModelCallFailed(
         **common,
         key=_key(record),
         model=word(record.attributes, "model"),
-        error_class=error_class(status),
-        message=error_text(status),
+        error_class=kind,
+        message=text,
     )
 
 
@@ -107,7 +107,7 @@ def _sse_event(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     if kind not in ("", "response.completed"):
         return
     if "error.message" in attributes:
-        yield _failed(record, common, None)
+        yield _failed(record, common, "server", "the answer broke off")
         return
     whole, output = attributes.integer("input_token_count"), count(attributes, "output_token_count")
     if whole is None or whole + output == 0:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
+from tests.e2e.realcli.mock_api import FINAL_STEPS
 from tests.e2e.realcli.run import Run
 from tests.e2e.realcli.terminal import Terminal
-
-FINAL_STEPS = ("text", "slow", "err")
 
 
 class Interactive:

@@ -31,6 +31,7 @@ from aiohttp import web
 
 Json = dict[str, Any]
 DIRECTIVE = re.compile(r"\[\[([^\[\]]+)\]\]")
+FINAL_STEPS = ("text", "slow", "err")  # an err:STATUSxN that is over
 SUBAGENT_PROMPT = "You are a helper. [[bash:echo from-sub;text:sub done]]"
 
 
