@@ -21,7 +21,7 @@ CONFIG: Final = """
 http_port = 0
 grpc = false
 [sessions]
-max = 10
+max = 50
 """
 
 
