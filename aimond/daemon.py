@@ -88,7 +88,9 @@ class Daemon:
         while True:
             batch = await self._queue.get()
             try:
-                self._publish(self._spine.take(batch))
+                changes = self._spine.take(batch)
+                if changes or batch.signal != "metrics":
+                    self._publish(changes)
             except Exception:
                 self._counters.not_understood += 1
                 _LOG.exception("a %s request was not understood; please report this", batch.signal)

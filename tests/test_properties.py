@@ -18,22 +18,10 @@ from aimond.spine import Spine
 from aimond.tape import Tape
 from tests.recorded import PATHS, heard, name, tape
 
-STEADY = [
-    "state",
-    "reason",
-    "turns",
-    "model_calls",
-    "tool_calls",
-    "errors",
-    "parent",
-    "model",
-    "input_tokens",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "tool_prompt_tokens",
-    "output_tokens",
-    "reasoning_tokens",
-]
+STEADY = (
+    "state reason turns model_calls tool_calls errors parent model input_tokens cache_read_tokens cache_write_tokens "
+    "tool_prompt_tokens output_tokens reasoning_tokens"
+)
 Truth = dict[tuple[str, str], dict[str, Any]]
 
 few = settings(
@@ -51,7 +39,7 @@ def truth(played: Tape) -> Truth:
     """What the sessions of a tape came to, 300 s after its end."""
     *_, end = replay(played, only_otlp=True)
     return {
-        (session["agent"], session["id"]): {key: session[key] for key in [*STEADY, "usage"]}
+        (session["agent"], session["id"]): {key: session[key] for key in [*STEADY.split(), "usage"]}
         for session in end["sessions"]
     }
 
@@ -129,7 +117,8 @@ def applied(patience: Any, arrivals: list[int], events: list[Event]) -> Truth:
     run_timers(tracker, arrivals[-1] + round(AFTERWARDS) * SECOND)
     shown = {key: each.seen for key, each in tracker.sessions.items() if each.seen and not each.hidden}
     return {
-        key: {field: getattr(seen, field) for field in STEADY} | {"usage": dict(tracker.usage(tracker.sessions[key]))}
+        key: {field: getattr(seen, field) for field in STEADY.split()}
+        | {"usage": dict(tracker.usage(tracker.sessions[key]))}
         for key, seen in shown.items()
     }
 

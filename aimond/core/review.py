@@ -20,7 +20,7 @@ from aimond.core.session import Session
 from aimond.core.snapshot import SessionSnapshot, State
 from aimond.core.state import Verdict, derive, derive_ended
 from aimond.core.turn import Turn
-from aimond.core.usage import Spent
+from aimond.core.usage import Spent, total
 
 NEEDS_USER: Final = (State.WAITING, State.FAILED, State.QUIET)
 
@@ -30,7 +30,7 @@ def review(session: Session, now: int, busy_child: bool, served: Spent) -> list[
     before, last = session.seen, session.verdict
     is_late = bool(session.ended_at) and not session.visible and before is not None
     session.verdict = derive_ended(session) if session.ended_at else derive(session, now, busy_child)
-    session.seen = snapshot = session.snapshot(served)
+    session.seen = snapshot = show(session, served)
     if is_late:
         return list(_completed_turns(session, snapshot))
     changes: list[Change] = []
@@ -58,10 +58,10 @@ def _state(session: Session, last: Verdict, snapshot: SessionSnapshot, now: int)
     left = bool(session.ended_at) and verdict.state is State.QUIET  # whoever closed it knows
     if verdict.state in NEEDS_USER and not left:
         # Once per wait, and once per turn that failed or fell silent, however often its proof is improved.
-        called_for, reason = session.newest.called_for, (verdict.state, verdict.since)
-        if moved or (verdict.state is State.WAITING and reason not in called_for):
+        known = verdict.since in session.called_for
+        if (moved and not known) or (verdict.state is State.WAITING and not known):
             yield AttentionNeeded(snapshot, verdict.reason)
-        called_for.add(reason)
+        session.called_for.append(verdict.since)
 
 
 def _completed_turns(session: Session, snapshot: SessionSnapshot) -> Iterator[TurnCompleted]:
@@ -77,8 +77,7 @@ def _completed_turns(session: Session, snapshot: SessionSnapshot) -> Iterator[Tu
 
 def _newest_proof(session: Session) -> Verdict | None:
     verdict = session.verdict
-    acknowledged = session.newest.acknowledged == State.COMPLETED and verdict.state is State.IDLE
-    return verdict if verdict.state is State.COMPLETED or acknowledged else None
+    return verdict if State.COMPLETED in (verdict.state, verdict.seen) else None
 
 
 def _older_proof(session: Session, turn: Turn) -> Verdict | None:
@@ -108,4 +107,48 @@ def _announcement(session: Session, turn: Turn, snapshot: SessionSnapshot, proof
         cost_basis=turn.spent.basis,
         evidence=proof.source.value,
         confidence=proof.confidence,
+    )
+
+
+def show(session: Session, served: Spent) -> SessionSnapshot:
+    """What readers are shown; ``served`` is the usage of hidden threads that worked for this session."""
+    turn, verdict = session.newest, session.verdict
+    spent = total(session.models.values()) + served
+    usage = spent.usage
+    directory = session.detail("directory")
+    return SessionSnapshot(
+        id=session.id,
+        agent=session.agent,
+        title=session.detail("title"),
+        agent_version=session.detail("version"),
+        state=verdict.state,
+        reason=verdict.reason,
+        state_since=verdict.since,
+        evidence=verdict.source.value,
+        confidence=verdict.confidence,
+        model=session.detail("model"),
+        project=directory.rstrip("/").rpartition("/")[2],
+        directory=directory,
+        host=session.detail("host"),
+        pid=session.pid,
+        terminal=session.detail("terminal"),
+        parent=session.parent,
+        turns=session.turn_count,
+        turn_started=turn.started,
+        model_calls=spent.requests,
+        tool_calls=session.tool_calls,
+        current_tool=turn.current_tool if verdict.state is State.WORKING else "",
+        input_tokens=usage.input,
+        cache_read_tokens=usage.cache_read,
+        cache_write_tokens=usage.cache_write,
+        tool_prompt_tokens=usage.tool_prompt,
+        output_tokens=usage.output,
+        reasoning_tokens=usage.reasoning,
+        cost=spent.known_cost,
+        cost_basis=spent.basis,
+        errors=session.errors,
+        last_error=session.last_error[2],
+        last_error_class=session.last_error[1],
+        started_at=session.started_at,
+        last_activity=session.last_at,
     )

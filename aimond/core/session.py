@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Final
 
 from aimond.core import event as ev
 from aimond.core.evidence import Reasons, Source
 from aimond.core.snapshot import SessionSnapshot, State
 from aimond.core.state import Patience, Verdict
-from aimond.core.turn import SECOND, Turn
-from aimond.core.usage import Spent, total
+from aimond.core.turn import SAME_PROMPT, Turn
+from aimond.core.usage import Spent
 
 TURNS_KEPT: Final = 6
-KEYS_KEPT: Final = 8192
-# One prompt is told by hook and by log; the hook's own time is its arrival.
-SAME_PROMPT: Final = 2 * SECOND
+KEYS_KEPT: Final = 4096
 
 
 class Session:
@@ -31,9 +29,8 @@ class Session:
         self.asks: tuple[int, bool] | None = None
         self.hidden = self.shown = False
         self.pid = 0
-        self.parent = ""
+        self.told_parent = self.traced_parent = ""
         self.prompts: list[int] = []
-        self.trace_prompts: dict[str, int] = {}
         self.models: dict[str, Spent] = {}
         self.tools: set[str] = set()
         self.tool_calls = self.errors = 0
@@ -44,17 +41,19 @@ class Session:
         self.visible = False
         self.seen: SessionSnapshot | None = None
         self.reasons = Reasons()
+        self.called_for: deque[int] = deque(maxlen=16)
         self.verdict = Verdict(State.IDLE)
-        self._keys: OrderedDict[str, None] = OrderedDict()
+        self._keys: OrderedDict[int, None] = OrderedDict()
 
     # -- collecting ---------------------------------------------------------------------------------
 
     def add(self, event: ev.Event, seen: int) -> bool:
         """Take an event in; False if it was known already."""
         if event.key:
-            if event.key in self._keys:
+            key = hash(event.key)  # within one process only, and a third of the memory
+            if key in self._keys:
                 return False
-            self._keys[event.key] = None
+            self._keys[key] = None
             if len(self._keys) > KEYS_KEPT:
                 self._keys.popitem(last=False)
         self.last_seen = max(self.last_seen, seen)
@@ -86,12 +85,15 @@ class Session:
             case _:
                 pass
         self.shown = self.shown or isinstance(event, _SHOWING)
-        self.turn_at(event.at).add(event)
+        turn = self.turn_at(event.at)
+        turn.add(event)
+        self._rejoin(turn)
 
     def _detail(self, event: ev.SessionDetail) -> None:
         for name in ("model", "main_model", "version", "directory", "host", "terminal", "title"):
             self.say(name, getattr(event, name), event.at)
-        self.parent = event.parent or self.parent
+        if event.parent != self.id:
+            self.told_parent = event.parent or self.told_parent
         if event.asks is not None and (self.asks is None or event.at >= self.asks[0]):
             self.asks = (event.at, event.asks)
         self.hidden = self.hidden or event.hidden
@@ -134,28 +136,29 @@ class Session:
 
     def _prompt(self, event: ev.PromptSubmitted) -> None:
         self.prompts = [*self.prompts[-63:], event.at]
-        if event.trace:
-            self.trace_prompts[event.trace] = min(event.at, self.trace_prompts.get(event.trace, event.at))
-            while len(self.trace_prompts) > 64:
-                self.trace_prompts.pop(next(iter(self.trace_prompts)))
-        if event.synthetic or self._woke(event):
-            turn = self.turn_at(event.at)
-            turn.add(event if event.synthetic else _as_synthetic(event))
-            turn.announced = False  # what it goes on to do is news again
+        before = self.turn_at(event.at)
+        if event.synthetic or before.wakes(event):
+            before.resume(event)
             return
         turn = self._same_prompt(event) or self._new_turn(event.at)
         if event.at < turn.started:
             self._begin(turn, event.at)
         turn.add(event)
+        self._rejoin(turn)
 
-    def _woke(self, event: ev.PromptSubmitted) -> bool:
-        """A prompt right after a background sub-agent's end is the agent waking itself: redacted prompts do not tell
-        (Claude Code 2.1.330: 45 ms after ``subagent_completed``, or after the turn that was still running)."""
-        turn = self.turn_at(event.at)
-        if not turn.started or not turn.wakes_after or event.source is not Source.LOG:
-            return False
-        end = turn.end()
-        return 0 <= event.at - max(turn.wakes_after, end.at if end else 0) <= SECOND
+    def _rejoin(self, turn: Turn) -> None:
+        """Take back the turn after this one, if the sub-agent that woke the agent for it became known only now."""
+        if not turn.wakes_after or turn is self.newest:
+            return
+        after = next((later for later in self.turns if later.started > turn.started), None)
+        prompts = [event for event in after.events if isinstance(event, ev.PromptSubmitted)] if after else []
+        if after and prompts and all(turn.wakes(prompt) for prompt in prompts):
+            self.turns.remove(after)
+            self.turn_count -= 1
+            after.events = [event for event in after.events if event not in prompts]
+            after.move_to(turn, 0)
+            for prompt in prompts:
+                turn.resume(prompt)
 
     def _same_prompt(self, event: ev.PromptSubmitted) -> Turn | None:
         """The turn that another source told of already."""
@@ -179,12 +182,15 @@ class Session:
     def _begin(self, turn: Turn, at: int) -> None:
         """Let a turn begin at ``at``, with the facts that until now stood under the turn before."""
         before = self.turns[self.turns.index(turn) - 1] if self.turns[0] is not turn else self.prologue
-        turn.started = turn.resumed = at
-        moved = before.split(at)
-        turn.events = sorted([*turn.events, *moved], key=lambda event: event.at)
-        turn.recollect()
+        turn.started = at
+        before.move_to(turn, at)
 
     # -- for the state ------------------------------------------------------------------------------
+
+    @property
+    def parent(self) -> str:
+        """Whose sub-agent it is, "" if nobody's; what the CLI says goes before what traces suggest."""
+        return self.told_parent or self.traced_parent
 
     @property
     def may_ask(self) -> bool | None:
@@ -204,62 +210,7 @@ class Session:
         """It is back under the same id."""
         self.ended_at, self.end_reason, self.pid = 0, "", 0
 
-    def snapshot(self, served: Spent) -> SessionSnapshot:
-        """What readers are shown; ``served`` is the usage of hidden threads that worked for this session."""
-        turn, verdict = self.newest, self.verdict
-        spent = total(self.models.values()) + served
-        usage = spent.usage
-        directory = self.detail("directory")
-        return SessionSnapshot(
-            id=self.id,
-            agent=self.agent,
-            title=self.detail("title"),
-            agent_version=self.detail("version"),
-            state=verdict.state,
-            reason=verdict.reason,
-            state_since=verdict.since,
-            evidence=verdict.source.value,
-            confidence=verdict.confidence,
-            model=self.detail("model"),
-            project=directory.rstrip("/").rpartition("/")[2],
-            directory=directory,
-            host=self.detail("host"),
-            pid=self.pid,
-            terminal=self.detail("terminal"),
-            parent=self.parent,
-            turns=self.turn_count,
-            turn_started=turn.started,
-            model_calls=spent.requests,
-            tool_calls=self.tool_calls,
-            current_tool=turn.current_tool if verdict.state is State.WORKING else "",
-            input_tokens=usage.input,
-            cache_read_tokens=usage.cache_read,
-            cache_write_tokens=usage.cache_write,
-            tool_prompt_tokens=usage.tool_prompt,
-            output_tokens=usage.output,
-            reasoning_tokens=usage.reasoning,
-            cost=spent.known_cost,
-            cost_basis=spent.basis,
-            errors=self.errors,
-            last_error=self.last_error[2],
-            last_error_class=self.last_error[1],
-            started_at=self.started_at,
-            last_activity=self.last_at,
-        )
-
 
 _SHOWING: Final = (
     ev.ModelCallStarted | ev.ModelCallFinished | ev.ModelCallFailed | ev.ToolStarted | ev.ToolFinished | ev.WaitStarted
 )
-
-
-def _as_synthetic(event: ev.PromptSubmitted) -> ev.PromptSubmitted:
-    return ev.PromptSubmitted(
-        agent=event.agent,
-        session=event.session,
-        at=event.at,
-        source=event.source,
-        record=event.record,
-        trace=event.trace,
-        synthetic=True,
-    )

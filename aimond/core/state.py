@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from aimond.core.event import Outcome, TurnFinished
 from aimond.core.evidence import EXACT, INFERRED, Source
 from aimond.core.snapshot import State
-from aimond.core.turn import SECOND, Turn
+from aimond.core.turn import SECOND, SLACK, Rest, Turn
 
 if TYPE_CHECKING:
     from aimond.core.session import Session
@@ -42,7 +42,8 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A derived state with its reason and its evidence. ``until``: when it may change by itself, 0 = never (µs)."""
+    """A derived state with its reason and its evidence. ``until``: when it may change by itself, 0 = never (µs).
+    ``seen``: the state that is hidden behind this one because the user has seen it."""
 
     state: State
     reason: str = ""
@@ -51,6 +52,7 @@ class Verdict:
     confidence: str = EXACT
     record: str = ""
     until: int = 0
+    seen: State | None = None
 
 
 # How long after a turn's end the records of its last answer may still come (Gemini CLI 0.61.0: 5.2 s).
@@ -63,8 +65,8 @@ def derive(session: Session, now: int, busy_child: bool) -> Verdict:
     if not turn.started and not turn.tool_started and not turn.waits:
         return Verdict(State.IDLE, since=session.started_at)
     verdict = next(verdict for row in TABLE if (verdict := row(session, turn, now, busy_child)))
-    if turn.acknowledged == verdict.state:
-        return Verdict(State.IDLE, verdict.reason, verdict.since, verdict.source, verdict.confidence, "acknowledged")
+    if verdict.state in _SEEN_WITH.get(turn.acknowledged, ()):
+        return replace(verdict, state=State.IDLE, record="acknowledged", seen=verdict.state)
     return verdict
 
 
@@ -143,27 +145,42 @@ def _failing(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdic
     if failure.final:
         return Verdict(State.FAILED, reason, failure.at, failure.source, EXACT, failure.record)
     until = session.last_seen + session.patience.failure
-    if now < until:
+    if now < until and not _rested(turn, failure.at):
         return Verdict(State.WORKING, "retrying", turn.resumed, failure.source, until=until)
-    return Verdict(State.FAILED, reason, until, Source.TIMER, INFERRED, "no retry followed")
+    return _rest(turn, State.FAILED, until, failure.at, "no retry followed", reason)
 
 
 def _settled(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
     """Silent since its final answer: done, or waiting for its user."""
-    if busy_child or turn.busy_background or not turn.final_answer(session.main_model):
+    answer = turn.final_answer(session.main_model)
+    if answer is None or busy_child or turn.busy_background:
         return None
     patience, unattended = session.patience, session.may_ask is False
     if turn.traced:
         pause = None if unattended else patience.traced
     else:
         pause = {True: patience.settle, None: patience.unsure, False: patience.unattended}[session.may_ask]
+    if _rested(turn, answer.at):
+        return _rest(turn, State.QUIET, 0, answer.at, "")
     if pause is None:
         return None
     rests = session.last_seen + pause
     if now < rests:
         return Verdict(State.WORKING, "", turn.resumed, until=rests)
     state = patience.rests if unattended else State.QUIET
-    return Verdict(state, "", rests, Source.TIMER, INFERRED, f"silent for {pause // SECOND} s")
+    return _rest(turn, state, rests, answer.at, f"silent for {pause // SECOND} s")
+
+
+def _rested(turn: Turn, at: int) -> bool:
+    """Silence has spoken already, and no newer work took it back."""
+    return turn.rested is not None and at <= turn.rested.at + SLACK
+
+
+def _rest(turn: Turn, state: State, since: int, at: int, after: str, reason: str = "") -> Verdict:
+    if turn.rested is None or not _rested(turn, at):
+        turn.rested = Rest(state, since, at, after)
+    rest = turn.rested
+    return Verdict(rest.state, reason, rest.since, Source.TIMER, INFERRED, rest.after)
 
 
 def _working(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
@@ -179,6 +196,12 @@ def _why(outcome: Outcome, turn: Turn) -> str:
     return "interrupted" if outcome is Outcome.INTERRUPTED else ""
 
 
+# What the user has seen stays seen when it turns out to be better than feared.
+_SEEN_WITH: Final[dict[State | None, tuple[State, ...]]] = {
+    State.COMPLETED: (State.COMPLETED,),
+    State.FAILED: (State.FAILED,),
+    State.QUIET: (State.QUIET, State.COMPLETED),
+}
 STATE_OF: Final = {
     Outcome.COMPLETED: State.COMPLETED,
     Outcome.FAILED: State.FAILED,

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from aimond.core import event as ev
-from aimond.core.change import Change, ErrorSeen
+from aimond.core.change import Change, ErrorSeen, SessionRemoved
 from aimond.core.evidence import Reason
+from aimond.core.families import Traces, ancestors, children, has_busy_child
+from aimond.core.hidden import served_by
 from aimond.core.ledger import Ledger
+from aimond.core.processes import Processes
 from aimond.core.review import review
 from aimond.core.session import Session
-from aimond.core.snapshot import SessionSnapshot, State, most_urgent
+from aimond.core.snapshot import SessionSnapshot, most_urgent
 from aimond.core.state import Patience
-from aimond.core.turn import MS, SECOND
-from aimond.core.usage import Spent, total
+from aimond.core.turn import SECOND
+from aimond.core.usage import NOTHING, Spent, total
 
 Key = tuple[str, str]
 
 SESSIONS_KEPT: Final = 1024
-PROCESSES_KEPT: Final = 2048
-# A prompt typed into a terminal shows up in the shared daemon 8 to 25 ms later (Codex 0.169.0).
-TYPED: Final = 150 * MS
+TOMBSTONES: Final = 128
+# Ends that nobody saw: a word from such a session shows that there was none.
+PRESUMED: Final = ("expired", "evicted")
 NO_PATIENCE: Final = Patience()
-
-
-@dataclass(slots=True)
-class Process:
-    """What is known of a process; ``exited`` is 0 while it lives."""
-
-    directory: str = ""
-    exited: int = 0
+_NEVER: Final = 2**63
 
 
 class Tracker:
@@ -43,9 +37,8 @@ class Tracker:
         self.patience, self.expire, self.max_visible = patience, expire, visible
         self.sessions: dict[Key, Session] = {}
         self.ledger = Ledger()
-        self._processes: dict[int, Process] = {}
-        self._typed: dict[str, deque[tuple[int, int]]] = {}
-        self._traces: dict[tuple[str, str], tuple[int, Key]] = {}
+        self._processes = Processes()
+        self._traces = Traces()
         self._touched: dict[Key, None] = {}
         self._failed: list[tuple[Key, str]] = []
 
@@ -56,7 +49,7 @@ class Tracker:
         for event in events:
             match event:
                 case ev.ProcessStarted():
-                    self._process_started(event)
+                    self._processes.came(event)
                 case ev.ProcessExited():
                     self._process_exited(event)
                 case ev.UserActed():
@@ -121,22 +114,19 @@ class Tracker:
         return session
 
     def _revives(self, session: Session, event: ev.Event) -> bool:
-        """An ended session is back: resumed by another process, or prompted again in the same one."""
-        if event.pid and event.pid != session.pid:
-            return not self._exited(event.pid)
-        return isinstance(event, ev.PromptSubmitted) and event.at > session.ended_at and not self._exited(session.pid)
-
-    def _exited(self, pid: int) -> int:
-        process = self._processes.get(pid)
-        return process.exited if process else 0
+        """An ended session is back: prompted again, resumed by another process, or only thought to be gone."""
+        if event.at <= session.ended_at or self._processes.exited(event.pid or session.pid):
+            return False
+        if session.end_reason in PRESUMED:
+            return not isinstance(event, ev.SessionDetail) or event.shows
+        other_process = bool(session.pid and event.pid and event.pid != session.pid)
+        return other_process or isinstance(event, ev.PromptSubmitted)
 
     def _bind(self, session: Session, pid: int) -> None:
         """Give a session its process; a CLI that shows one session at a time has left the older one (/clear)."""
-        if pid and pid != session.pid and not (session.pid and self._exited(pid)):
+        if pid and pid != session.pid and not (session.pid and self._processes.exited(pid)):
             session.pid = pid
-            process = self._processes.get(pid)
-            if process:
-                session.say("directory", process.directory, 1)
+            session.say("directory", self._processes.directory(pid), 1)
         if not session.pid or not session.patience.one_per_process:
             return
         for other in self.sessions.values():
@@ -147,108 +137,92 @@ class Tracker:
                     self._touched[older.agent, older.id] = None
 
     def _trace(self, key: Key, event: ev.PromptSubmitted) -> None:
-        """Two sessions with one trace: the later prompt is that of a sub-agent (Codex 0.169.0)."""
-        at, owner = self._traces.get((key[0], event.trace), (event.at, key))
-        if owner != key:
-            parent, child = (owner, key) if at <= event.at else (key, owner)
-            self.sessions[child].parent = parent[1]
-            self._touched[parent] = self._touched[child] = None
-        if event.at <= at:
-            self._traces[key[0], event.trace] = (event.at, key)
-        while len(self._traces) > SESSIONS_KEPT:
-            self._traces.pop(next(iter(self._traces)))
+        for member, parent in self._traces.join(event.trace, key, event.at).items():
+            if member in self.sessions:
+                self.sessions[member].traced_parent = parent
+                self._touched[member] = None
 
     # -- processes ----------------------------------------------------------------------------------
 
-    def _process_started(self, event: ev.ProcessStarted) -> None:
-        self._processes[event.pid] = Process(event.directory)
-        while len(self._processes) > PROCESSES_KEPT:
-            self._processes.pop(next(iter(self._processes)))
-
     def _process_exited(self, event: ev.ProcessExited) -> None:
-        self._processes.setdefault(event.pid, Process()).exited = event.at
+        self._processes.gone(event)
         for key, session in self.sessions.items():
-            if session.pid == event.pid and not session.ended_at:
+            if event.pid and session.pid == event.pid and not session.ended_at:
                 session.end(event.at, "exited")
                 self._touched[key] = None
 
     def _user_acted(self, event: ev.UserActed) -> None:
-        typed = self._typed.setdefault(event.agent, deque(maxlen=32))
-        typed.append((event.at, event.pid))
+        self._processes.typed(event)
         for session in self.sessions.values():
             if session.agent == event.agent and not session.pid and session.prompts:
                 self._find_terminal(session, session.prompts[-1])
 
     def _find_terminal(self, session: Session, prompt: int) -> None:
-        """The terminal that a prompt of a shared daemon was typed in, by the time of the key press."""
-        typed = self._typed.get(session.agent, ())
-        near = [(abs(prompt - at), pid) for at, pid in typed if -TYPED <= prompt - at <= TYPED]
-        if near and not session.hidden:
-            self._bind(session, min(near)[1])
+        pid = self._processes.terminal_of(session.agent, prompt)
+        if pid and not session.hidden:
+            self._bind(session, pid)
             self._touched[session.agent, session.id] = None
 
     # -- out ----------------------------------------------------------------------------------------
 
     def _review(self, now: int) -> list[Change]:
         """What is different now, session by session, sub-agents before those who wait for them."""
-        keys = dict(self._touched)
-        for key in self._touched:
-            keys.update(self._concerned(key))
+        concerned = {
+            (session.agent, session.id): session
+            for key in self._touched
+            if key in self.sessions
+            for session in self._concerned(key)
+        }
         self._touched.clear()
-        order = sorted(keys, key=lambda key: (not self.sessions[key].parent, self.sessions[key].started_at))
         changes: list[Change] = []
-        for key in order:
-            session = self.sessions[key]
-            if not session.ended_at and self._exited(session.pid):
-                session.end(self._exited(session.pid), "exited")
+        for session in sorted(concerned.values(), key=self._generation):
+            if not session.ended_at and self._processes.exited(session.pid):
+                session.end(self._processes.exited(session.pid), "exited")
             if (session.shown and not session.hidden) or session.visible:
-                changes += review(session, now, self._busy_child(session), self._served(session))
+                changes += review(session, now, has_busy_child(session, self.sessions), self._served(session))
         for key, error_class in self._failed:
-            seen = self.sessions[key].seen
-            if seen:
-                changes.append(ErrorSeen(seen, error_class))
+            failed = self.sessions.get(key)
+            if failed and failed.seen:
+                changes.append(ErrorSeen(failed.seen, error_class))
         self._failed.clear()
-        return changes + self._evict(now)
+        changes += self._evict(now)
+        if any(isinstance(change, SessionRemoved) for change in changes):
+            self._forget()
+        return changes
 
-    def _concerned(self, key: Key) -> Iterable[tuple[Key, None]]:
-        """Who looks different when this one does: its parent, its children when it ends, whom a hidden one serves."""
+    def _generation(self, session: Session) -> tuple[int, int]:
+        """Sub-agents before those who wait for them."""
+        return -len(list(ancestors(session, self.sessions))), session.started_at
+
+    def _forget(self) -> None:
+        """Keep the newest of those that are gone, for what still comes of them."""
+        gone = [key for key, session in self.sessions.items() if session.ended_at and not session.visible]
+        for key in sorted(gone, key=lambda key: self.sessions[key].ended_at)[:-TOMBSTONES]:
+            del self.sessions[key]
+
+    def _concerned(self, key: Key) -> Iterable[Session]:
+        """Who looks different when this one does: who waits for it, its sub-agents when it ends, whom it serves."""
         session = self.sessions[key]
-        if session.parent and (session.agent, session.parent) in self.sessions:
-            yield (session.agent, session.parent), None
+        yield session
+        yield from ancestors(session, self.sessions)
         if session.ended_at:
-            for child_key, child in self.sessions.items():
-                if child.parent == session.id and child.agent == session.agent and not child.ended_at:
+            for child in children(session, self.sessions):
+                if not child.ended_at:
                     child.end(session.ended_at, session.end_reason)
-                    yield child_key, None
+                    yield from self._concerned((child.agent, child.id))
         if session.hidden:
-            for other_key, other in self.sessions.items():
-                if other.agent == session.agent and other.visible:
-                    yield other_key, None
-
-    def _busy_child(self, session: Session) -> bool:
-        return any(
-            child.parent == session.id and child.visible and child.verdict.state in (State.WORKING, State.WAITING)
-            for child in self.sessions.values()
-            if child.agent == session.agent
-        )
+            yield from (other for other in self.sessions.values() if other.agent == session.agent and other.visible)
 
     def _served(self, session: Session) -> Spent:
-        """What hidden threads used that worked for this session: those whose prompt was nearest to one of its own."""
-        hidden = [s for s in self.sessions.values() if s.hidden and s.agent == session.agent and s.prompts]
-        if not hidden:
-            return Spent()
-        shown = [
-            s for s in self.sessions.values() if s.agent == session.agent and s.shown and not s.hidden and s.prompts
-        ]
-        served = [s for s in hidden if _nearest(s, shown) is session]
-        return total(spent for s in served for spent in s.models.values())
+        served = served_by(session, self.sessions.values())
+        return total(spent for other in served for spent in other.models.values())
 
     def _evict(self, now: int) -> list[Change]:
         visible = [session for session in self.sessions.values() if session.visible]
         changes: list[Change] = []
         for session in sorted(visible, key=lambda s: s.last_seen)[: max(0, len(visible) - self.max_visible)]:
             session.end(now, "evicted")
-            changes += review(session, now, False, Spent())
+            changes += review(session, now, False, NOTHING)
         return changes
 
     # -- readers ------------------------------------------------------------------------------------
@@ -259,7 +233,11 @@ class Tracker:
 
     def usage(self, session: Session) -> Mapping[str, Spent]:
         """What a session used per model, with the hidden threads that served it."""
-        return _by_model(session, self.sessions.values())
+        models = dict(session.models)
+        for other in served_by(session, self.sessions.values()):
+            for model, spent in other.models.items():
+                models[model] = models.get(model, NOTHING) + spent
+        return models
 
     def find(self, wanted: str) -> Session | None:
         """The visible session of that id; ``agent:id`` tells two of the same id apart."""
@@ -276,26 +254,6 @@ class Tracker:
 
     def acknowledge(self, session: Session, now: int) -> list[Change]:
         """The user has seen it: completed, failed and quiet become idle."""
-        session.newest.acknowledged = session.verdict.state.value
+        session.newest.acknowledged = session.verdict.state
         self._touched[session.agent, session.id] = None
         return self._review(now)
-
-
-_NEVER: Final = 2**63
-
-
-def _nearest(hidden: Session, shown: list[Session]) -> Session | None:
-    at = hidden.prompts[0]
-    near: Callable[[Session], tuple[int, str]] = lambda s: (min(abs(at - prompt) for prompt in s.prompts), s.id)  # noqa: E731
-    return min(shown, key=near, default=None)
-
-
-def _by_model(session: Session, sessions: Iterable[Session]) -> Mapping[str, Spent]:
-    everyone = list(sessions)
-    shown = [s for s in everyone if s.agent == session.agent and s.shown and not s.hidden and s.prompts]
-    models = dict(session.models)
-    for other in everyone:
-        if other.hidden and other.agent == session.agent and other.prompts and _nearest(other, shown) is session:
-            for model, spent in other.models.items():
-                models[model] = models.get(model, Spent()) + spent
-    return models

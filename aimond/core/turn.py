@@ -6,13 +6,14 @@ Facts are sets, maxima and minima over ``at``, so that the order in which they a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aimond.core import event as ev
 from aimond.core.evidence import LADDER, Source
 from aimond.core.snapshot import State
-from aimond.core.usage import Spent
+from aimond.core.usage import NOTHING, total
+from aimond.core.wait import Wait, proves_over
 
 MS: Final = 1_000
 SECOND: Final = 1_000_000
@@ -23,18 +24,21 @@ SLACK: Final = 100 * MS
 CLAIM_BEFORE: Final = 3 * SECOND
 CLAIM_AFTER: Final = SECOND
 REMEMBERED: Final = 512
+# One prompt is told by hook and by log; the hook's own time is its arrival.
+SAME_PROMPT: Final = 2 * SECOND
 
 
-@dataclass(slots=True)
-class Wait:
-    """The agent asked its user something at ``at``; over when ``over`` is not 0."""
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What silence proved once: the ``state`` since ``since``, ``after`` which silence, on the last work of ``at``.
 
+    It stands until there is newer work: another word, or another approval mode, does not take it back.
+    """
+
+    state: State
+    since: int
     at: int
-    kind: str
-    tool: str
-    only: str
-    record: str
-    over: int = 0
+    after: str
 
 
 class Turn:
@@ -44,9 +48,10 @@ class Turn:
         self.started = started
         self.resumed = started
         self.events: list[ev.Event] = []
+        self.spent = NOTHING
         self.announced = False
-        self.acknowledged = ""
-        self.called_for: set[tuple[State, int]] = set()
+        self.acknowledged: State | None = None
+        self.rested: Rest | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -67,15 +72,18 @@ class Turn:
         self.wakes_after = 0
         self.waits: list[Wait] = []
         self.last_at = 0
-        self.spent = Spent()
 
     # -- collecting ---------------------------------------------------------------------------------
 
     def add(self, event: ev.Event) -> None:
-        """Take a fact in. Applying the same one twice is harmless, except for calls (the session drops repeated
-        ones)."""
-        if len(self.events) < REMEMBERED or isinstance(event, ev.PromptSubmitted | ev.TurnFinished):
-            self.events.append(event)
+        """Take a fact in. The same one again is harmless, except for calls: the session drops those."""
+        self.events.append(event)
+        if len(self.events) > 2 * REMEMBERED:
+            work = [event for event in self.events if not isinstance(event, _ANCHORS)][-REMEMBERED:]
+            anchors = [event for event in self.events if isinstance(event, _ANCHORS)][-REMEMBERED:]
+            self.events = sorted(anchors + work, key=lambda event: event.at)
+        if isinstance(event, ev.ModelCallFinished):
+            self.spent += event.spent
         self._collect(event)
 
     def _collect(self, event: ev.Event) -> None:
@@ -85,7 +93,7 @@ class Turn:
             collect(self, event)
         for wait in self.waits:
             # A wait is over with whatever could not have happened while it lasted.
-            if not wait.over and _proves_over(wait, event):
+            if not wait.over and proves_over(wait, event):
                 wait.over = event.at
 
     def _prompt(self, event: ev.PromptSubmitted) -> None:
@@ -121,13 +129,13 @@ class Turn:
 
     def _asked(self, event: ev.WaitStarted) -> None:
         if self.wait is None:
-            self.waits.append(Wait(event.at, event.kind, event.tool, event.only, event.record))
+            wait = Wait(event.at, event.kind, event.tool, event.only, event.record)
+            wait.over = next((other.at for other in self.events if proves_over(wait, other)), 0)
+            self.waits = [*self.waits[-15:], wait]
 
     def _answer(self, event: ev.ModelCallFinished) -> None:
         if event.main is not False:
             self.answers = sorted([*self.answers, event], key=lambda answer: answer.at)[-8:]
-        if event.usage is not None:
-            self.spent += event.spent
 
     def _tool(self, event: ev.ToolStarted | ev.ToolFinished) -> None:
         ended = isinstance(event, ev.ToolFinished)
@@ -147,6 +155,22 @@ class Turn:
     def wait(self) -> Wait | None:
         """The oldest question that is still open."""
         return next((wait for wait in self.waits if not wait.over), None)
+
+    # -- going on by itself --------------------------------------------------------------------------
+
+    def wakes(self, prompt: ev.PromptSubmitted) -> bool:
+        """Whether the agent gave itself that prompt: it comes right after a background sub-agent's end, or after the
+        answer that was still under way then. Redacted prompts do not tell (Claude Code 2.1.330: 45 ms)."""
+        if not self.started or not self.wakes_after or prompt.source is not Source.LOG:
+            return False
+        before = max((answer.at for answer in self.answers if answer.at <= prompt.at), default=0)
+        return 0 <= prompt.at - max(self.wakes_after, before) <= SECOND
+
+    def resume(self, prompt: ev.PromptSubmitted) -> None:
+        """Go on with that prompt, of which hook and log may both tell; what comes of it is news again."""
+        if prompt.at > self.resumed + SAME_PROMPT:
+            self.announced, self.acknowledged = False, None
+        self.add(replace(prompt, synthetic=True))
 
     # -- what the facts say -------------------------------------------------------------------------
 
@@ -233,13 +257,15 @@ class Turn:
         newest = max(self.open_tools.values(), key=lambda tool: tool.at, default=None)
         return newest.name if newest else ""
 
-    def split(self, at: int) -> list[ev.Event]:
-        """Give up the facts from ``at`` on: they belong to a turn that became known only now."""
-        later = [event for event in self.events if event.at >= at]
-        if later:
-            self.events = [event for event in self.events if event.at < at]
-            self.recollect()
-        return later
+    def move_to(self, other: Turn, at: int) -> None:
+        """Hand over the facts from ``at`` on: they belong to a turn that became known only now."""
+        moved = [event for event in self.events if event.at >= at]
+        self.events = [event for event in self.events if event.at < at]
+        other.events = sorted([*other.events, *moved], key=lambda event: event.at)
+        spent = total(event.spent for event in moved if isinstance(event, ev.ModelCallFinished))
+        self.spent, other.spent = self.spent - spent, other.spent + spent
+        self.recollect()
+        other.recollect()
 
     def recollect(self) -> None:
         """Collect the facts anew."""
@@ -249,19 +275,10 @@ class Turn:
             self._collect(event)
 
 
-def _proves_over(wait: Wait, event: ev.Event) -> bool:
-    match event:
-        case ev.ToolStarted() | ev.ToolFinished():
-            return event.at > wait.at and (not wait.only or event.name in ("", wait.only))
-        case ev.ModelCallStarted() | ev.ModelCallFailed():
-            return event.main is not False and event.at > wait.at
-        case ev.ModelCallFinished():
-            return event.main is not False and event.started > wait.at
-        case ev.TurnFinished() | ev.PromptSubmitted():
-            return event.at > wait.at
-    return False
-
-
+# What a turn is made of; all else is work, of which only the newest has to be remembered.
+_ANCHORS: Final = (
+    ev.PromptSubmitted | ev.TurnFinished | ev.TurnGoesOn | ev.BackgroundStarted | ev.BackgroundFinished | ev.WaitStarted
+)
 _COLLECT: Final[dict[type[ev.Event], Callable[[Turn, Any], None]]] = {
     ev.PromptSubmitted: Turn._prompt,
     ev.ModelCallStarted: Turn._call,

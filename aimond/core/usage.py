@@ -63,6 +63,11 @@ class Spent:
             self.computed + other.computed,
         )
 
+    def __sub__(self, part: Spent) -> Spent:
+        minus = Usage(*(-getattr(part.usage, name) for name in Usage.__slots__))
+        less = Spent(-part.requests, minus, -part.cost, -part.reported, -part.computed)
+        return self + less
+
     @property
     def basis(self) -> Basis:
         """How the cost is known: every call has to be priced before a sum may call itself more than PARTIAL."""

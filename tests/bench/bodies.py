@@ -1,5 +1,4 @@
-"""Real request bodies of the tapes, made new for each time they are sent: what is repeated is dropped, and would measure
-nothing."""
+"""Real request bodies of the tapes, made new each time they are sent: repetitions are dropped, and measure nothing."""
 
 from __future__ import annotations
 
@@ -59,9 +58,9 @@ class Request:
         return Post(self.path, self.content_type, gzip.compress(body) if gzipped else body)
 
 
-def renamed(id: bytes, number: int) -> bytes:
+def renamed(old: bytes, number: int) -> bytes:
     """Another id of the same kind, the same one for the same number."""
-    return _NEW[len(id)](md5(b"%d:%s" % (number, id), usedforsecurity=False).digest())
+    return _NEW[len(old)](md5(b"%d:%s" % (number, old), usedforsecurity=False).digest())
 
 
 @cache

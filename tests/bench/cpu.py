@@ -46,7 +46,8 @@ async def measure(kind: Kind) -> list[Figure]:
     pairs = []
     with serving() as servers:
         async with exporter(servers.floor.port) as to_floor, exporter(servers.aimond.port) as to_aimond:
-            for number, _ in zip(_numbers, range(WARM_UP + ROUNDS)):
+            for _ in range(WARM_UP + ROUNDS):
+                number = next(_numbers)
                 await _deliver([wire(request.anew(number)) for request in before], to_aimond)
                 posts = [wire(request.anew(number)) for request in requests]
                 floor = await _cost(servers.floor, to_floor, posts)

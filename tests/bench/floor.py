@@ -1,7 +1,7 @@
 """``python -m tests.bench.floor``: the least that a service made of aiohttp and dbus-fast can do, to measure against.
 
-A post is read, parsed with what aimond parses with, and answered; one to ``/signal`` is not parsed, but sends one signal.
-Prints its port.
+A post is read, parsed as aimond parses it, and answered; one to ``/signal`` is not parsed but sends one signal. Prints
+its port.
 """
 
 from __future__ import annotations

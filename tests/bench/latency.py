@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import batched, islice
+from functools import partial
+from itertools import islice
 from statistics import quantiles
 from typing import Any, Final
 
@@ -24,5 +25,75 @@ SAMPLES: Final = 600
 WARM_UP: Final = 100
 PART: Final = 150
 REST: Final = 0.001  # seconds; what a server does after its signal must not burden the next sample
-BARS: Final = ((50, 2.5), (99, 5.0))
-"""
+BARS: Final = ((50, 2.5), (99, 5.0))  # percentiles
+
+_SIGNAL: Final = "SessionStateChanged"
+_MATCH: Final = f"type='signal',interface='org.ai.Monitor',member='{_SIGNAL}'"
+
+Heard = tuple[float, list[Any]]
+
+
+class Ear:
+    """A client on the bus that waits for changes of state."""
+
+    def __init__(self, bus: MessageBus) -> None:
+        self._heard: asyncio.Queue[Heard] = asyncio.Queue()
+        bus.add_message_handler(self._hear)
+
+    def _hear(self, message: Message) -> None:
+        if message.message_type is MessageType.SIGNAL and message.member == _SIGNAL:
+            self._heard.put_nowait((time.perf_counter(), message.body))
+
+    async def heard(self) -> Heard:
+        """When the next change came, and what it said."""
+        return await asyncio.wait_for(self._heard.get(), 5)
+
+
+@asynccontextmanager
+async def listening(address: str) -> AsyncIterator[Ear]:
+    """A client of its own connection."""
+    bus = await MessageBus(address).connect()
+    try:
+        name = "org.freedesktop.DBus"
+        await bus.call(Message(name, "/org/freedesktop/DBus", name, "AddMatch", signature="s", body=[_MATCH]))
+        yield Ear(bus)
+    finally:
+        bus.disconnect()
+
+
+async def measure(sessions: int) -> list[Figure]:
+    """ms with so many sessions visible; samples of floor and aimond take turns."""
+    warm_up = max(WARM_UP, 2 * sessions)  # every session is there afterwards
+    first = time.time_ns() - (warm_up + SAMPLES) * APART  # nothing is told from the future
+    steps = list(islice(turns(sessions, first), warm_up + SAMPLES))
+    pairs = []
+    with serving() as servers:
+        async with (
+            listening(servers.bus.address) as ear,
+            exporter(servers.floor.port) as to_floor,
+            exporter(servers.aimond.port) as to_aimond,
+        ):
+            for step in steps:
+                nothing = wire(Post(SIGNAL_PATH, "application/x-protobuf", bytes(step.size)))
+                floor, _ = await _sample(nothing, to_floor, ear)
+                aimond, (_, session, _, state, _) = await _sample(step.request, to_aimond, ear)
+                assert (session, state) == (step.session, step.state)
+                pairs.append((floor, aimond))
+    measured = pairs[warm_up:]
+    parts = [measured[start : start + PART] for start in range(0, SAMPLES, PART)]
+    name = f"latency, {sessions} session{'s' * (sessions > 1)}"
+    return [Figure.of_samples(f"{name}, p{n}", "ms", parts, partial(_percentile, n), bar) for n, bar in BARS]
+
+
+async def _sample(request: bytes, to: Exporter, ear: Ear) -> Heard:
+    """How long the signal took, ms, and what it said."""
+    sent = time.perf_counter()
+    to.send(request)
+    at, said = await ear.heard()
+    await to.answered()
+    await asyncio.sleep(REST)
+    return (at - sent) * 1000, said
+
+
+def _percentile(n: int, samples: Sequence[float]) -> float:
+    return quantiles(samples, n=100, method="inclusive")[n - 1]

@@ -22,9 +22,10 @@ IDS: Final = ("trace_id", "span_id", "parent_span_id")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A request, and the state that it brings its session into."""
+    """A request, the size of its body, and the state that it brings its session into."""
 
     request: bytes
+    size: int
     session: str
     state: str
 
@@ -36,9 +37,10 @@ def turns(sessions: int, first: int) -> Iterator[Step]:
     for number in count():
         session = str(UUID(int=number % sessions + 1, version=4))
         delay = first - prompt.time_unix_nano + number // sessions * APART
-        for signal, request, state in recorded:
-            body = _anew(signal, request, session, number, delay)
-            yield Step(wire(Post(f"/v1/{signal}", "application/x-protobuf", body)), session, state)
+        for signal, parsed, state in recorded:
+            body = _anew(signal, parsed, session, number, delay)
+            request = wire(Post(f"/v1/{signal}", "application/x-protobuf", body))
+            yield Step(request, len(body), session, state)
 
 
 def _first(signal: str, holds: bytes) -> Any:
@@ -49,10 +51,10 @@ def _first(signal: str, holds: bytes) -> Any:
     return batch.parsed
 
 
-def _anew(signal: str, request: Any, session: str, number: int, delay: int) -> bytes:
+def _anew(signal: str, parsed: Any, session: str, number: int, delay: int) -> bytes:
     """The body of the same request, of another turn ``delay`` ns later."""
-    copy = type(request)()
-    copy.CopyFrom(request)
+    copy = type(parsed)()
+    copy.CopyFrom(parsed)
     for item in items(signal, copy):
         for field, value in item.ListFields():
             if field.name in TIMES:

@@ -64,11 +64,11 @@ FIELDS: dict[type[ev.Event], dict[str, Any]] = {
         "error_class": WORD,
     },
     ev.TurnGoesOn: {"claim": WORD},
-    ev.UserActed: {},
-    ev.ProcessStarted: {"directory": WORD},
-    ev.ProcessExited: {},
+    ev.UserActed: {"session": st.just("")},
+    ev.ProcessStarted: {"session": st.just(""), "directory": WORD},
+    ev.ProcessExited: {"session": st.just("")},
 }
-EVENT = st.one_of(*(st.builds(kind, **COMMON, **fields) for kind, fields in FIELDS.items()))
+EVENT = st.one_of(*(st.builds(kind, **{**COMMON, **fields}) for kind, fields in FIELDS.items()))
 # Seconds that pass (a clock may be set back), and what arrives then; nothing at all is the timer.
 STORY = st.lists(st.tuples(st.sampled_from([0, 1, 8, 70, 1000, -5]), st.lists(EVENT, max_size=5)), max_size=12)
 
@@ -134,11 +134,11 @@ def _listen(shown: dict[tuple[str, str], State], change: ch.Change) -> None:
 @anything
 @given(STORY)
 def test_what_was_told_twice_counts_once(story: list[tuple[int, list[ev.Event]]]) -> None:
-    """For all events that have a key, delivered again in the request that follows."""
+    """For all that records say and that has a key, delivered again in the request that follows."""
     once, twice, now = new(), new(), us(0)
     for seconds, events in story:
         now += seconds * SECOND
-        keyed = [event for event in events if event.key]
+        keyed = [event for event in events if event.key and event.session]
         once.apply(keyed, now)
         twice.apply(keyed, now)
         twice.apply(keyed, now)

@@ -36,7 +36,12 @@ class Scene:
         to = ["--grpc", live.grpc] if self.transport == "grpc" else ["--otlp", live.http]
         command = [sys.executable, "-m", "tests.e2e.realcli", "run", self.cli, self.scenario, "--out", str(out), *to]
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
-        said, _ = await process.communicate()
+        try:
+            said, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.terminate()  # it ends its CLI itself
+                await process.wait()
         assert process.returncode == 0, f"{self}: {said.decode()}"
         return Played(self, json.loads((out / "truth.json").read_text()))
 

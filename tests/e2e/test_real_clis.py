@@ -61,20 +61,25 @@ async def test_a_session_is_shown_with_the_tokens_that_the_provider_billed(
 
 
 @scenes(DONE)
-async def test_a_turn_is_told_to_be_completed_with_what_it_used(
+async def test_a_turn_is_told_to_be_completed(
     scene: Scene, stage: Stage, aimond: Live, delays: dict[str, float]
 ) -> None:
     played = await stage(scene)
     story = await told(aimond, played)
-    turns = list(zip(story.completed, played.turns, strict=True))
-    for (at, summary), answers in turns:
-        delays[f"{scene} turn {summary['Turn']} by {summary['Evidence']}"] = (at - answers[-1]["end_ns"]) / 1e9
-    for number, ((_, summary), answers) in enumerate(turns, 1):
-        billed = played.bill(answers)
+    for number, ((at, summary), answers) in enumerate(zip(story.completed, played.turns, strict=True), 1):
+        delays[f"{scene} turn {number} by {summary['Evidence']}"] = (at - answers[-1]["end_ns"]) / 1e9
         assert (summary["Turn"], summary["Confidence"]) == (number, "exact")
+    assert story.properties["Model"] == played.turns[-1][-1]["model"]
+
+
+@scenes(DONE)
+async def test_a_completed_turn_is_told_with_all_that_it_used(scene: Scene, stage: Stage, aimond: Live) -> None:
+    played = await stage(scene)
+    story = await told(aimond, played)
+    for (_, summary), answers in zip(story.completed, played.turns, strict=True):
+        billed = played.bill(answers)
         assert summary["InputTokens"] == sum(billed[kind] for kind in WHOLE_INPUT)
         assert summary["OutputTokens"] == billed["OutputTokens"]
-    assert story.properties["Model"] == played.turns[-1][-1]["model"]
 
 
 @scenes(FAILING)

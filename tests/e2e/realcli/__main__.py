@@ -91,8 +91,8 @@ async def run(cli: str, scenario: str, options: Options) -> Json:
         options.otlp = Otlp(await options.sink.start(), "", options.otlp.json)
     spec = SCENARIOS[scenario]
     task = asyncio.ensure_future(Run(CLIS[cli], scenario, spec.labels, options).execute(spec.play))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a second one must not stop the clean-up
+        asyncio.get_running_loop().add_signal_handler(number, lambda: task.cancelling() or task.cancel())
     try:
         return await task
     finally:
@@ -113,6 +113,10 @@ def summary(truth: Json) -> str:
         if numbers:
             parts.append(f"{name} " + " ".join(f"{key}={value}" for key, value in numbers.items()))
     return "; ".join([*parts, *truth["problems"]])
+
+
+def resolved(path: str) -> Path:
+    return Path(path).resolve()
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,0 +1,63 @@
+"""What is known of processes: who lives, where they work, and which terminal a prompt was typed in."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from aimond.core import event as ev
+from aimond.core.turn import MS
+
+KEPT: Final = 2048
+# A prompt typed into a terminal shows up in the shared daemon 8 to 25 ms later (Codex 0.169.0).
+TYPED: Final = 150 * MS
+
+
+@dataclass(slots=True)
+class Process:
+    """``exited`` is 0 while it lives."""
+
+    directory: str = ""
+    exited: int = 0
+
+
+class Processes:
+    """All processes that somebody told of, the newest 2,048 of them."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, Process] = {}
+        self._typed: dict[str, deque[tuple[int, int]]] = {}
+
+    def __contains__(self, pid: int) -> bool:
+        return pid in self._known
+
+    def came(self, event: ev.ProcessStarted) -> None:
+        if not event.pid:
+            return
+        self._known.pop(event.pid, None)
+        self._known[event.pid] = Process(event.directory)
+        while len(self._known) > KEPT:
+            self._known.pop(next(iter(self._known)))
+
+    def gone(self, event: ev.ProcessExited) -> None:
+        if event.pid:
+            self._known.setdefault(event.pid, Process()).exited = event.at
+
+    def exited(self, pid: int) -> int:
+        """When it exited, 0 if it lives or nobody told of it."""
+        process = self._known.get(pid)
+        return process.exited if process else 0
+
+    def directory(self, pid: int) -> str:
+        """Where it works, "" if unknown."""
+        process = self._known.get(pid)
+        return process.directory if process else ""
+
+    def typed(self, event: ev.UserActed) -> None:
+        self._typed.setdefault(event.agent, deque(maxlen=32)).append((event.at, event.pid))
+
+    def terminal_of(self, agent: str, prompt: int) -> int:
+        """The process in which that prompt was typed, by the time of the key press; 0 if none is near."""
+        near = ((abs(prompt - at), pid) for at, pid in self._typed.get(agent, ()) if abs(prompt - at) <= TYPED)
+        return min(near, default=(0, 0))[1]

@@ -1,0 +1,41 @@
+"""``python -m tests.bench``: what aimond costs, as multiples of what nobody could do without, measured in the same run.
+
+Prints a table; exit status 1 when a ratio is above its bar twice running (once may be noise). Takes about a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import partial
+from typing import Final
+
+from tests.bench import cpu, latency
+from tests.bench.figure import HEAD, Figure
+
+SESSIONS: Final = (1, 50)
+MEASUREMENTS: Final = (
+    *(partial(latency.measure, sessions) for sessions in SESSIONS),
+    *(partial(cpu.measure, kind) for kind in cpu.KINDS),
+)
+
+
+def main() -> int:
+    """Measure everything."""
+    print(HEAD)
+    failed = False
+    for measure in MEASUREMENTS:
+        figures = asyncio.run(measure())
+        if not _hold(figures):
+            figures = asyncio.run(measure())
+        failed |= not _hold(figures)
+        print(*figures, sep="\n", flush=True)
+    return int(failed)
+
+
+def _hold(figures: list[Figure]) -> bool:
+    return all(figure.holds for figure in figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

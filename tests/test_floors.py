@@ -1,0 +1,188 @@
+"""Who may import whom, and how large a file may grow: docs/architecture.md, held against the code."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = {str(path.relative_to(ROOT)).removesuffix(".py"): path for path in sorted((ROOT / "aimond").rglob("*.py"))}
+
+LINES, LINES_AT_MOST = 250, 300
+# What is above 250 lines, and is to be taken apart when it grows further.
+LONG = {"aimond/core/tracker", "aimond/core/turn"}
+NO_NAMES = {"manager", "managers", "handler", "handlers", "utils", "util", "helpers", "helper", "common", "misc"}
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Files, and all that they may import: of ours (with what is below it), of others, of the standard library."""
+
+    files: str
+    ours: str = ""
+    others: str = ""
+    standard: str = ""
+
+
+# Of the standard library, for files that only compute: nothing that reads a clock, a file, a socket or the environment.
+CORE = "bisect collections dataclasses datetime decimal enum typing"
+PURE = f"{CORE} base64 functools hashlib heapq itertools json operator re types urllib.parse xml.etree zlib"
+PURE += " importlib pkgutil"  # finding the agents, by their being there
+ANY = "*"
+OTHER_AGENT = "aimond.core aimond.otlp.record aimond.agents.agent"
+WIRE = "aimond.otlp.record aimond.otlp.isotime aimond.otlp.status"
+RECEIVER = f"{WIRE} aimond.otlp.encode aimond.otlp.jsonform aimond.otlp.origin aimond.otlp.protobuf aimond.otlp.unpack"
+CLIENT = "aimond.bus.client aimond.commands aimond.config aimond.core"
+PLAYER = f"{CLIENT} aimond.spine aimond.tape aimond.sender"
+PROTOBUF = "opentelemetry.proto google.protobuf"
+
+FLOORS = [
+    # floor 0: what is true
+    Floor("aimond/__init__"),
+    Floor("aimond/core/*", "aimond.core", standard=CORE),
+    Floor("aimond/otlp/record", standard=CORE),
+    # floor 1: translating
+    Floor("aimond/pricing", "aimond.core", "genai_prices", PURE),
+    Floor("aimond/otlp/__init__"),
+    Floor("aimond/otlp/isotime", standard=CORE),
+    Floor("aimond/otlp/status", standard=CORE),
+    Floor("aimond/otlp/protobuf", WIRE, PROTOBUF, PURE),
+    Floor("aimond/otlp/jsonform", WIRE, standard=PURE),
+    Floor("aimond/otlp/encode", WIRE, PROTOBUF, PURE),
+    Floor("aimond/otlp/origin", WIRE, standard=PURE),
+    Floor("aimond/otlp/unpack", WIRE, standard=PURE),
+    Floor("aimond/agents/__init__", "aimond.otlp.record aimond.agents.agent", standard=PURE),
+    Floor("aimond/agents/agent", "aimond.core aimond.otlp.record", standard=PURE),
+    Floor("aimond/agents/*/*", f"{OTHER_AGENT} aimond.agents.{{folder}}", "pydantic tomlkit", PURE),
+    # between: one batch through all of it; recordings of batches
+    Floor("aimond/spine", "aimond.agents aimond.core aimond.otlp.record aimond.otlp.jsonform aimond.otlp.protobuf"),
+    Floor(
+        "aimond/tape",
+        "aimond.otlp.record aimond.otlp.jsonform aimond.otlp.protobuf",
+        standard=f"{PURE} binascii gzip pathlib",
+    ),
+    Floor("aimond/config", others="pydantic", standard=f"{PURE} os pathlib tomllib"),
+    # floor 2: effects; none knows another
+    Floor("aimond/otlp/http", RECEIVER, "aiohttp", ANY),
+    Floor("aimond/otlp/grpc", RECEIVER, "h2 hpack hyperframe", ANY),
+    Floor("aimond/otlp/ports", standard=ANY),
+    Floor("aimond/bus/*", "aimond.bus aimond.core", "dbus_fast", ANY),
+    Floor("aimond/process/*", "aimond.core aimond.process", standard=ANY),
+    Floor("aimond/desktop/*", "aimond.core aimond.desktop", "desktop_notifier dbus_fast", ANY),
+    Floor("aimond/history/*", "aimond.core aimond.history", standard=ANY),
+    Floor("aimond/forward/*", "aimond.core aimond.otlp.record aimond.forward", f"aiohttp {PROTOBUF}", ANY),
+    Floor("aimond/hooks", "aimond.core", standard=ANY),
+    Floor("aimond/metrics", "aimond.core aimond.spine", "prometheus_client", PURE),
+    Floor("aimond/sdnotify", standard=ANY),
+    Floor("aimond/sender", "aimond.tape aimond.otlp", f"aiohttp {PROTOBUF}", ANY),
+    # floor 3: the daemon knows everyone; commands are clients of the bus, like any other program
+    Floor("aimond/daemon", ANY, standard=ANY),
+    Floor("aimond/__main__", "aimond.commands", "shtab", ANY),
+    Floor("aimond/commands/*", CLIENT, standard=ANY),
+    Floor("aimond/commands/top", CLIENT, "rich", ANY),
+    Floor("aimond/commands/run", f"{CLIENT} aimond.bus.connection aimond.daemon aimond.otlp.ports", "", ANY),
+    Floor("aimond/commands/replay", PLAYER, standard=ANY),
+    Floor("aimond/commands/demo", PLAYER, standard=ANY),
+    Floor("aimond/commands/setup", f"{CLIENT} aimond.agents", "", ANY),
+    Floor("aimond/commands/doctor", f"{CLIENT} aimond.agents", "", ANY),
+    Floor("aimond/commands/hook", standard=ANY),
+]
+
+
+def floors(file: str) -> list[Floor]:
+    """The rows for a file: the one of its name, else those whose pattern fits, of as many folders."""
+    rows = [row for row in FLOORS if fnmatch(file, row.files) and row.files.count("/") == file.count("/")]
+    return [row for row in rows if row.files == file] or rows
+
+
+def imports(source: str) -> Iterator[str]:
+    """Every module that is named in an import, wherever it stands."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            below = [f"{module}.{alias.name}" for alias in node.names]
+            yield from (name if is_module(name) else module for name in below)
+
+
+def is_module(name: str) -> bool:
+    file = name.replace(".", "/")
+    return file in FILES or f"{file}/__init__" in FILES
+
+
+def within(name: str, allowed: str) -> bool:
+    return any(each in (ANY, name) or name.startswith(f"{each}.") for each in allowed.split())
+
+
+def forbidden(file: str, source: str) -> list[str]:
+    """What a file of that name and text imports and may not. (``aimond`` itself is only the version.)"""
+    (row,) = floors(file)
+    ours = row.ours.format(folder=file.split("/")[2]) if "{folder}" in row.ours else row.ours
+    names = set(imports(source)) - {"__future__", "aimond"}
+
+    def is_allowed(name: str) -> bool:
+        top = name.partition(".")[0]
+        if top == "aimond":
+            return within(name, ours)
+        return within(name, f"{row.standard} {CORE}" if top in sys.stdlib_module_names else row.others)
+
+    return sorted(name for name in names if not is_allowed(name))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_imports_from_its_own_floor_and_below(file: str) -> None:
+    assert len(floors(file)) == 1, f"{file} needs one row in FLOORS, has {[row.files for row in floors(file)]}"
+    assert forbidden(file, FILES[file].read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "wrong"),
+    [
+        ("aimond/core/new", "import asyncio, time", ["asyncio", "time"]),
+        ("aimond/core/new", "def f():\n    import os.path", ["os.path"]),
+        ("aimond/core/new", "from aimond.otlp.record import Record", ["aimond.otlp.record"]),
+        ("aimond/core/new", "from aimond import spine", ["aimond.spine"]),
+        ("aimond/core/new", "from . import event", ["."]),
+        ("aimond/core/new", "from aimond.core import event\nfrom enum import Enum", []),
+        ("aimond/agents/codex/new", "from aimond.agents.genai import AGENT", ["aimond.agents.genai"]),
+        ("aimond/agents/codex/new", "from aimond.agents.codex import AGENT\nimport pydantic", []),
+        ("aimond/bus/new", "import aimond.daemon\nimport aiohttp", ["aimond.daemon", "aiohttp"]),
+        ("aimond/otlp/http", "from aimond.core import event", ["aimond.core.event"]),
+        ("aimond/commands/hook", "import json\nfrom aimond.config import load", ["aimond.config"]),
+        ("aimond/commands/new", "from aimond.bus import client, service", ["aimond.bus.service"]),
+    ],
+)
+def test_the_table_would_notice(file: str, source: str, wrong: list[str]) -> None:
+    assert forbidden(file, source) == wrong
+
+
+def test_a_file_that_no_row_names_is_noticed() -> None:
+    assert floors("aimond/new") == floors("aimond/new/file") == floors("aimond/agents/codex/deep/file") == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_can_be_read_in_one_sitting(file: str) -> None:
+    lines = len(FILES[file].read_text().splitlines())
+    assert lines <= (LINES_AT_MOST if file in LONG else LINES)
+
+
+def test_only_long_files_are_excused_for_being_long() -> None:
+    lines = {file: len(FILES[file].read_text().splitlines()) for file in LONG}
+    assert [file for file, count in lines.items() if count <= LINES] == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_name_says_what_is_inside(file: str) -> None:
+    assert not NO_NAMES & set(file.split("/"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_nothing_is_left_to_do(file: str) -> None:
+    assert [word for word in ("TODO", "FIXME", "XXX") if word in FILES[file].read_text()] == []
