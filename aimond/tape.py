@@ -6,8 +6,8 @@ import base64
 import binascii
 import gzip
 import json
+import math
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -75,21 +75,22 @@ def unpacked(line: Line) -> bytes:
 
 def read(path: Path) -> Tape:
     """The tape in that file, gzipped or not. Raises ValueError when it is none, OSError when it cannot be read."""
-    lines = sorted(_lines(path), key=lambda line: line.t)
-    head = next((line for line in lines if line.kind == "tape"), None)
-    if head is None:
-        raise ValueError(f"{path}: not a tape: it has no line of kind 'tape'")
-    epoch = int(head.fields.get("epoch_ns") or 0) // 1000
-    return Tape(str(head.fields.get("tool") or ""), epoch, [line for line in lines if line.kind != "tape"])
-
-
-def _lines(path: Path) -> Iterator[Line]:
     raw = path.read_bytes()
     try:
         text = (gzip.decompress(raw) if raw.startswith(GZIP) else raw).decode()
-        for row in text.splitlines():
-            if row.strip():
-                fields = json.loads(row)
-                yield Line(str(fields.get("kind", "")), float(fields.get("t") or 0), fields)
-    except (ValueError, AttributeError, TypeError, EOFError, OSError, zlib.error) as error:
+        lines = sorted((_line(row) for row in text.splitlines() if row.strip()), key=lambda line: line.t)
+        head = next((line for line in lines if line.kind == "tape"), None)
+        if head is None:
+            raise ValueError("it has no line of kind 'tape'")
+        epoch = int(head.fields.get("epoch_ns") or 0) // 1000
+    except (ValueError, TypeError, AttributeError, RecursionError, EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{path}: not a tape: {error}") from None
+    return Tape(str(head.fields.get("tool") or ""), epoch, [line for line in lines if line.kind != "tape"])
+
+
+def _line(row: str) -> Line:
+    fields = json.loads(row)
+    t = float(fields.get("t") or 0)
+    if not math.isfinite(t):
+        raise ValueError(f"no time: {t}")
+    return Line(str(fields.get("kind", "")), t, fields)

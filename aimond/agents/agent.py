@@ -60,8 +60,8 @@ def clean(text: str, limit: int = WORD) -> str:
 
 
 def micros(attributes: Attributes, key: str) -> int:
-    """A duration in ms, as µs; 0 when it is not said."""
-    return int((attributes.real(key) or 0) * 1000)
+    """A duration in ms, as µs; 0 when it is not said, or was measured with a clock that was set back."""
+    return max(0, int((attributes.real(key) or 0) * 1000))
 
 
 def dollars(attributes: Attributes, key: str) -> Decimal | None:

@@ -16,19 +16,22 @@ from aimond.core.change import Health, Reason
 from aimond.core.snapshot import SessionSnapshot, State, most_urgent
 
 _COUNTED: Final = (State.WORKING, State.WAITING, State.COMPLETED, State.QUIET, State.FAILED)
+_NEEDS_USER: Final = (State.WAITING, State.FAILED)
 _UNASKED: Final = (State.WORKING, State.IDLE)
 
 
 def summary(sessions: list[SessionSnapshot]) -> dict[str, Any]:
     """The properties that follow from the sessions."""
     ordered = most_urgent(sessions)
+    # What a sub-agent has finished is its parent's to use; only what needs the user is told of it.
+    urgent = [session for session in ordered if not session.parent or session.state in _NEEDS_USER] or ordered
     counts = Counter(session.state for session in sessions if not session.parent)
     return {
-        "State": str(ordered[0].state) if ordered else "none",
+        "State": str(urgent[0].state) if urgent else "none",
         "Sessions": [path(session) for session in ordered],
         "SessionCount": counts.total(),
         **{f"{state.capitalize()}Count": counts[state] for state in _COUNTED},
-        "CurrentSession": _current(ordered),
+        "CurrentSession": _current(urgent),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from aimond.core import ending
 from aimond.core.change import (
     AttentionNeeded,
     Change,
@@ -83,9 +84,9 @@ def _newest_proof(session: Session) -> Verdict | None:
 def _older_proof(session: Session, turn: Turn) -> Verdict | None:
     """A turn with another one after it is over; with its final answer given, and no hook to say otherwise, it is
     done."""
-    if turn.outcome(session.main_model) is not Outcome.COMPLETED:
+    if ending.outcome(turn, session.main_model) is not Outcome.COMPLETED:
         return None
-    claim = turn.end()
+    claim = ending.end(turn)
     if claim:
         return Verdict(State.COMPLETED, "", claim.at, claim.source, EXACT)
     if (session.may_ask and session.patience.denies_silently) or Source.HOOK in turn.prompts:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from aimond.core import ending
 from aimond.core.event import Outcome, TurnFinished
 from aimond.core.evidence import EXACT, INFERRED, Source
 from aimond.core.snapshot import State
@@ -73,8 +74,8 @@ def derive(session: Session, now: int, busy_child: bool) -> Verdict:
 def derive_ended(session: Session) -> Verdict:
     """The last state of a session that is over: what its newest turn came to, if nobody said."""
     turn, source = session.newest, Source.PROCESS if session.end_reason == "exited" else Source.LOG
-    claim = turn.end()
-    outcome = turn.outcome(session.main_model)
+    claim = ending.end(turn)
+    outcome = ending.outcome(turn, session.main_model)
     if not turn.started:
         return Verdict(State.IDLE, "", session.ended_at, source)
     if claim is not None:
@@ -100,17 +101,21 @@ def _waiting(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdic
 
 def _ended(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
     """Over, because somebody said so; a completion waits for sub-agents that were left running."""
-    claim = turn.end()
+    claim = ending.end(turn)
     if claim is None:
         return None
-    outcome = turn.outcome(session.main_model)
+    outcome = ending.outcome(turn, session.main_model)
     if not turn.started:
         return Verdict(State.IDLE, "", claim.at, claim.source, EXACT, claim.record)
     if outcome is Outcome.COMPLETED:
         held = _held(session, turn, claim, now)
         if held:
             return held
-    elif outcome is Outcome.INTERRUPTED and not turn.cut and now < (known := session.last_seen + OUTCOME_LATE):
+    elif (
+        outcome is Outcome.INTERRUPTED
+        and not ending.was_cut(turn)
+        and now < (known := session.last_seen + OUTCOME_LATE)
+    ):
         # The turn is over; whether it was cut, the answer's own record will tell, which may still be on its way.
         return Verdict(State.IDLE, "", claim.at, claim.source, EXACT, claim.record, known)
     return Verdict(STATE_OF[outcome], _why(outcome, turn), claim.at, claim.source, EXACT, claim.record)
@@ -118,7 +123,7 @@ def _ended(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict 
 
 def _answered(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
     """Over, because the answer itself says that nothing follows."""
-    answer = turn.final_answer(session.main_model)
+    answer = ending.final_answer(turn, session.main_model)
     if answer is None or not answer.ends or busy_child or turn.busy_background:
         return None
     if answer.main is None and answer.model != session.main_model:
@@ -139,7 +144,7 @@ def _held(session: Session, turn: Turn, claim: TurnFinished, now: int) -> Verdic
 def _failing(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
     """Its last word was a failure: final at once, else when no retry came."""
     failure = turn.failure
-    if failure is None or not turn.failed or turn.call_started > failure.at:
+    if failure is None or not ending.failed(turn) or turn.call_started > failure.at:
         return None
     reason = failure.error_class or "error"
     if failure.final:
@@ -152,7 +157,7 @@ def _failing(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdic
 
 def _settled(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
     """Silent since its final answer: done, or waiting for its user."""
-    answer = turn.final_answer(session.main_model)
+    answer = ending.final_answer(turn, session.main_model)
     if answer is None or busy_child or turn.busy_background:
         return None
     patience, unattended = session.patience, session.may_ask is False

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aimond.core import event as ev
-from aimond.core.evidence import LADDER, Source
+from aimond.core.evidence import Source
 from aimond.core.snapshot import State
 from aimond.core.usage import NOTHING, total
 from aimond.core.wait import Wait, proves_over
@@ -20,9 +20,6 @@ SECOND: Final = 1_000_000
 
 # Clocks of one machine, but durations are rounded to ms and records are stamped a little after the fact.
 SLACK: Final = 100 * MS
-# A span that ends a turn began with it: Claude Code's 45 ms before the prompt's record, Codex's up to 130 ms (0.169.0).
-CLAIM_BEFORE: Final = 3 * SECOND
-CLAIM_AFTER: Final = SECOND
 REMEMBERED: Final = 512
 # One prompt is told by hook and by log; the hook's own time is its arrival.
 SAME_PROMPT: Final = 2 * SECOND
@@ -172,79 +169,7 @@ class Turn:
             self.announced, self.acknowledged = False, None
         self.add(replace(prompt, synthetic=True))
 
-    # -- what the facts say -------------------------------------------------------------------------
-
-    def final_answer(self, main_model: str = "", until: int = 2**63) -> ev.ModelCallFinished | None:
-        """The answer that everything else came before: the one that ended the turn, unless more follows.
-
-        A call during which or after which a tool began was not the last, whatever order the records came in: Claude
-        Code logs ``tool_decision`` before the ``api_request`` that asked for the tool. What came after ``until`` (the
-        turn's end, where that is known) is left out.
-        """
-        answers = [a for a in self.answers if a.at <= until + SLACK and self._is_main(a, main_model)]
-        if not answers or self.open_tools or self.unnamed_tools > 0:
-            return None
-        answer = answers[-1]
-        if any(a.ends is False and a.at >= answer.at - SLACK for a in answers):
-            return None
-        # A call whose start nobody told is known by the record that opened it.
-        began = answer.started or (min(self.call_started, answer.at))
-        if self.tool_started > began + MS or began < max(self.tool_ended, self.resumed) - SLACK:
-            return None
-        failed_since = self.failure is not None and answer.at < self.failure.at <= until + SLACK
-        return None if failed_since or answer.at < self.call_started <= until + SLACK else answer
-
-    @staticmethod
-    def _is_main(answer: ev.ModelCallFinished, main_model: str) -> bool:
-        return answer.main is True or main_model in ("", answer.model)
-
-    def end(self) -> ev.TurnFinished | None:
-        """The claim that ends this turn: of those not refuted, the highest on the ladder, the first of its kind."""
-        valid = [claim for claim in self.claims if self._holds(claim)]
-        if not valid:
-            return None
-        return min(valid, key=lambda claim: (LADDER[claim.source], claim.at, claim.outcome is None))
-
-    def _holds(self, claim: ev.TurnFinished) -> bool:
-        if claim.at < self.resumed - SLACK or claim.claim in self.refuted:
-            return False
-        if claim.started and self.started:
-            begins = (self.started, self.resumed)
-            if not any(-CLAIM_BEFORE <= claim.started - begin <= CLAIM_AFTER for begin in begins):
-                return False
-        return not (claim.weak and max(self.tool_started, self.call_started, self._last_began()) > claim.at + SLACK)
-
-    def _last_began(self) -> int:
-        return self.answers[-1].started if self.answers else 0
-
-    def outcome(self, main_model: str = "") -> ev.Outcome:
-        """How the turn ended, given that it did: the highest claim that says, else what the last fact was."""
-        claims = sorted(
-            (c for c in self.claims if c.outcome and self._holds(c)), key=lambda c: (LADDER[c.source], -c.at)
-        )
-        if claims and claims[0].outcome:
-            return claims[0].outcome
-        end = self.end()
-        if self.final_answer(main_model, end.at if end else 2**63):
-            return ev.Outcome.COMPLETED
-        if self.failed:
-            return ev.Outcome.FAILED
-        return ev.Outcome.INTERRUPTED
-
-    @property
-    def failed(self) -> bool:
-        """The newest thing known is a failure that nobody cut."""
-        failure = self.failure
-        if failure is None or failure.aborted:
-            return False
-        last_answer = self.answers[-1].at if self.answers else 0
-        return failure.at >= max(last_answer, self.tool_ended)
-
-    @property
-    def cut(self) -> bool:
-        """Somebody said that the user cut it."""
-        said = any(claim.outcome is ev.Outcome.INTERRUPTED for claim in self.claims)
-        return said or (self.failure is not None and self.failure.aborted)
+    # -- what is still open --------------------------------------------------------------------------
 
     @property
     def busy_background(self) -> bool:

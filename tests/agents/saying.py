@@ -30,10 +30,8 @@ def log(name: str, said: dict[str, Any], resource: dict[str, Any] | None = None,
 
 def span(name: str, said: dict[str, Any], resource: dict[str, Any] | None = None, **more: Any) -> Record:
     """A span that took 500 ms."""
-    ids = {"trace": "7" * 32, "span": "5" * 16, **more}
-    return Record(
-        "traces", "scope", name, NOW, attributes(said), attributes(resource or {}), start=NOW - 500 * MS, **ids
-    )
+    more = {"start": NOW - 500 * MS, "trace": "7" * 32, "span": "5" * 16, **more}
+    return Record("traces", "scope", name, NOW, attributes(said), attributes(resource or {}), **more)
 
 
 def events(agent: str, record: Record, pid: int = 0) -> list[ev.Event]:
@@ -45,7 +43,7 @@ def hook(agent: str, event: str, payload: Any) -> list[ev.Event]:
 
 
 def words(event: ev.Event) -> str:
-    """``ToolStarted call=c name=Bash``: what it says beyond the common fields; times in ms from its own, money as is."""
+    """``ToolStarted call=c name=Bash``: what it says beyond the common fields, times from its own."""
     said = [type(event).__name__]
     for field in fields(event):
         value = getattr(event, field.name)

@@ -71,13 +71,13 @@ LOGS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         "2.0.76's helpers are haiku",
         "api_request",
         {"model": "claude-haiku-4-5"},
-        ["ModelCallFinished model=claude-haiku-4-5 main=None usage="],
+        ["ModelCallFinished model=claude-haiku-4-5 started=0ms main=None usage="],
     ),
     (
         "numbers that are none",
         "api_request",
         {"model": "m", "input_tokens": "undefined", "output_tokens": "-3", "cost_usd": "NaN", "query_source": "x"},
-        ["ModelCallFinished model=m main=False usage="],
+        ["ModelCallFinished model=m started=0ms main=False usage="],
     ),
     (
         "a given-up call",

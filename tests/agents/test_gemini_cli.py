@@ -55,13 +55,13 @@ LOGS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         "an answer that asks for a tool",
         "api_response",
         {"model": "flash", "role": "main", "response_text": ASKS_FOR_TOOL},
-        ["ModelCallFinished model=flash ends=False usage="],
+        ["ModelCallFinished model=flash started=0ms ends=False usage="],
     ),
     (
         "an answer that gives the floor back",
         "api_response",
         {"model": "flash", "role": "main", "response_text": TEXT},
-        ["ModelCallFinished model=flash ends=True usage="],
+        ["ModelCallFinished model=flash started=0ms ends=True usage="],
     ),
     (
         "a try among ten",

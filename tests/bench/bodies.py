@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import md5
 from pathlib import Path
@@ -33,8 +33,9 @@ _ITEMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One export request, ready to be sent over HTTP."""
+    """One export request to be sent over HTTP. ``connection``: the one of the recorded process that it came on."""
 
+    connection: str
     path: str
     content_type: str
     body: bytes
@@ -42,20 +43,18 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One export request as recorded. ``items``: its log records, spans or metrics."""
+    """A post as recorded. ``items``: how many log records, spans or metrics it carries."""
 
-    path: str
-    content_type: str
-    body: bytes
+    post: Post
     items: int
     ids: re.Pattern[bytes]
 
     def anew(self, number: int) -> Post:
         """The same under other ids of the same length: all requests of one number keep belonging together."""
-        gzipped = self.body.startswith(tape.GZIP)
-        body = gzip.decompress(self.body) if gzipped else self.body
+        gzipped = self.post.body.startswith(tape.GZIP)
+        body = gzip.decompress(self.post.body) if gzipped else self.post.body
         body = self.ids.sub(lambda found: renamed(found[0], number), body)
-        return Post(self.path, self.content_type, gzip.compress(body) if gzipped else body)
+        return replace(self.post, body=gzip.compress(body) if gzipped else body)
 
 
 def renamed(old: bytes, number: int) -> bytes:
@@ -70,27 +69,25 @@ def recorded(tool: str, signal: str) -> list[Request]:
     for path in sorted(TAPES.rglob("*.tape.jsonl.gz")):
         recording = tape.read(path)
         if tool in ("", recording.tool):
-            requests += _requests(recording, signal)
+            requests += _requests(path.name, recording, signal)
     assert requests, f"no {signal} of {tool or 'any tool'} in {TAPES}"
     return requests
 
 
-def _requests(recording: tape.Tape, signal: str) -> Iterator[Request]:
+def _requests(name: str, recording: tape.Tape, signal: str) -> Iterator[Request]:
     for line in recording.lines:
         if line.kind != "otlp" or line.fields["signal"] != signal:
             continue
         batch = recording.batch(line)
         if batch is None:  # aimond would refuse it
             continue
-        over_http = line.fields["transport"] == "http"
         inside = items(batch.signal, batch.parsed)
-        yield Request(
-            path=line.fields["path"] if over_http else f"/v1/{signal}",
-            content_type=line.fields["content_type"] if over_http else "application/x-protobuf",
-            body=line.body,
-            items=len(inside),
-            ids=_ids(inside),
-        )
+        connection = f"{name} {line.fields['peer'].get('conn')}"
+        if line.fields["transport"] == "http":
+            post = Post(connection, line.fields["path"], line.fields["content_type"], line.body)
+        else:  # the message of a gRPC call is what HTTP would carry
+            post = Post(connection, f"/v1/{signal}", "application/x-protobuf", line.body)
+        yield Request(post, len(inside), _ids(inside))
 
 
 def items(signal: str, parsed: Any) -> list[Any]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
-from tests.bench.bodies import recorded
+from tests.bench.bodies import Post, recorded
 from tests.bench.figure import Figure
-from tests.bench.post import Exporter, exporter, wire
+from tests.bench.post import deliver
 from tests.bench.servers import Server, serving
 
 WARM_UP: Final = 2  # rounds
@@ -45,25 +45,19 @@ async def measure(kind: Kind) -> list[Figure]:
     thousands = sum(request.items for request in requests) / 1000
     pairs = []
     with serving() as servers:
-        async with exporter(servers.floor.port) as to_floor, exporter(servers.aimond.port) as to_aimond:
-            for _ in range(WARM_UP + ROUNDS):
-                number = next(_numbers)
-                await _deliver([wire(request.anew(number)) for request in before], to_aimond)
-                posts = [wire(request.anew(number)) for request in requests]
-                floor = await _cost(servers.floor, to_floor, posts)
-                aimond = await _cost(servers.aimond, to_aimond, posts)
-                pairs.append((floor / thousands, aimond / thousands))
+        for _ in range(WARM_UP + ROUNDS):
+            number = next(_numbers)
+            await _cost(servers.aimond, [request.anew(number) for request in before])
+            posts = [request.anew(number) for request in requests]
+            floor = await _cost(servers.floor, posts)
+            aimond = await _cost(servers.aimond, posts)
+            pairs.append((floor / thousands, aimond / thousands))
     return [Figure.of_pairs(f"CPU per 1,000 records, {kind.name}", "ms", pairs[WARM_UP:], kind.bar)]
 
 
-async def _cost(server: Server, to: Exporter, posts: list[bytes]) -> float:
+async def _cost(server: Server, posts: list[Post]) -> float:
     """ms of CPU time that the posts cost, with all that follows from them."""
     before = server.cpu()
-    await _deliver(posts, to)
-    return (server.cpu() - before) / 1e6
-
-
-async def _deliver(posts: list[bytes], to: Exporter) -> None:
-    for post in posts:
-        await to.post(post)
+    await deliver(posts, server.port)
     await asyncio.sleep(REST)
+    return (server.cpu() - before) / 1e6

@@ -74,7 +74,7 @@ async def measure(sessions: int) -> list[Figure]:
             exporter(servers.aimond.port) as to_aimond,
         ):
             for step in steps:
-                nothing = wire(Post(SIGNAL_PATH, "application/x-protobuf", bytes(step.size)))
+                nothing = wire(Post("", SIGNAL_PATH, "application/x-protobuf", bytes(step.size)))
                 floor, _ = await _sample(nothing, to_floor, ear)
                 aimond, (_, session, _, state, _) = await _sample(step.request, to_aimond, ear)
                 assert (session, state) == (step.session, step.state)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from itertools import groupby
 
 from tests.bench.bodies import Post
 
@@ -19,7 +20,7 @@ def wire(post: Post) -> bytes:
 
 
 class Exporter:
-    """One connection that is kept, as the CLIs keep theirs."""
+    """One connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -36,11 +37,6 @@ class Exporter:
         body = await self._reader.readexactly(length)
         assert head.startswith(b"http/1.1 200"), (head, body)
 
-    async def post(self, request: bytes) -> None:
-        """Send, and wait for the answer."""
-        self.send(request)
-        await self.answered()
-
 
 @asynccontextmanager
 async def exporter(port: int) -> AsyncIterator[Exporter]:
@@ -50,3 +46,12 @@ async def exporter(port: int) -> AsyncIterator[Exporter]:
         yield Exporter(reader, writer)
     finally:
         writer.close()
+
+
+async def deliver(posts: Iterable[Post], port: int) -> None:
+    """Send one post after the other, each on a connection of those that came with it: CLIs keep theirs."""
+    for _, together in groupby(posts, key=lambda post: post.connection):
+        async with exporter(port) as to:
+            for post in together:
+                to.send(wire(post))
+                await to.answered()

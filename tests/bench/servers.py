@@ -79,4 +79,4 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
         if found := re.search(r"HTTP on port (\d+)", log.read_text()):
             return int(found[1])
         time.sleep(0.02)
-    raise RuntimeError(f"{process.args} did not start:\n{log.read_text()}")
+    raise RuntimeError(f"{log.name} has no port:\n{log.read_text()}")

@@ -39,7 +39,7 @@ def turns(sessions: int, first: int) -> Iterator[Step]:
         delay = first - prompt.time_unix_nano + number // sessions * APART
         for signal, parsed, state in recorded:
             body = _anew(signal, parsed, session, number, delay)
-            request = wire(Post(f"/v1/{signal}", "application/x-protobuf", body))
+            request = wire(Post("", f"/v1/{signal}", "application/x-protobuf", body))
             yield Step(request, len(body), session, state)
 
 

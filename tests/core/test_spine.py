@@ -1,0 +1,116 @@
+"""From a request to what became different, and what is counted on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aimond.core.turn import SECOND
+from aimond.otlp.record import Batch, Peer
+from aimond.spine import Spine
+from tests.core.story import us
+
+CLAUDE, CODEX = "com.anthropic.claude_code.events", "codex_otel"
+
+
+def request(*records: tuple[float, str, dict[str, Any]], seen: float = 10, scope: str = CLAUDE, **peer: Any) -> Batch:
+    logs = [
+        {
+            "timeUnixNano": str(us(at) * 1000),
+            "attributes": [
+                {"key": key, "value": {"stringValue": str(value)}}
+                for key, value in {"event.name": name, **said}.items()
+            ],
+        }
+        for at, name, said in records
+    ]
+    parsed = {"resourceLogs": [{"scopeLogs": [{"scope": {"name": scope}, "logRecords": logs}]}]}
+    return Batch("logs", "json", parsed, us(seen), Peer("http", **peer))
+
+
+PROMPT = (1, "user_prompt", {"session.id": "s"})
+
+
+def test_a_request_becomes_changes() -> None:
+    changes = Spine().take(request(PROMPT))
+    assert [type(change).__name__ for change in changes[:2]] == ["SessionAdded", "StateChanged"]
+    assert changes[0].session.agent == "claude-code"
+
+
+@pytest.mark.parametrize(("comm", "pid"), [("claude", 7), ("node", 7), ("otelcol", 0), ("codex", 0), ("", 0)])
+def test_a_peers_pid_counts_only_if_its_executable_is_that_agents(comm: str, pid: int) -> None:
+    """Else a collector or a replay tool would own sessions."""
+    spine = Spine()
+    spine.take(request(PROMPT, pid=7, comm=comm))
+    assert spine.tracker.snapshots()[0].pid == pid
+
+
+@pytest.mark.parametrize("at", [4000, 10**7, -us(0) / SECOND])
+def test_a_record_of_no_time_or_of_one_to_come_happened_when_it_was_heard(at: float) -> None:
+    """It would outrank everything that follows."""
+    spine = Spine()
+    spine.take(request((at, "user_prompt", {"session.id": "s"}), seen=10))
+    assert spine.tracker.snapshots()[0].turn_started == us(10)
+    spine.take(request((11, "user_prompt", {"session.id": "s"}), seen=12))
+    assert spine.tracker.snapshots()[0].turns == 2
+
+
+def test_a_span_that_begins_in_a_time_to_come_outranks_nothing() -> None:
+    operation = {"gen_ai.operation.name": "invoke_agent", "session.id": "s"}
+
+    def span(start: float, end: float, number: str) -> Batch:
+        pairs = [{"key": key, "value": {"stringValue": value}} for key, value in operation.items()]
+        told = {"name": "x", "spanId": number, "attributes": pairs}
+        told |= {"startTimeUnixNano": str(us(start) * 1000), "endTimeUnixNano": str(us(end) * 1000)}
+        resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "any"}}]}
+        spans = {"resource": resource, "scopeSpans": [{"spans": [told]}]}
+        return Batch("traces", "json", {"resourceSpans": [spans]}, us(end + 1))
+
+    spine = Spine()
+    spine.take(span(10**8, 5, "01"))
+    spine.take(span(20, 25, "02"))
+    assert spine.tracker.snapshots()[0].turn_started == us(20)
+
+
+def test_what_was_heard_is_counted_by_agent() -> None:
+    spine = Spine()
+    assert {health.state for health in spine.health().values()} == {"never"}
+    spine.take(request(PROMPT, (2, "a_new_event", {"session.id": "s"}), (3, "assistant_response", {}), seen=10))
+    spine.take(request((4, "codex.user_prompt", {"conversation.id": "0123456789"}), scope=CODEX, seen=11))
+    health = spine.health()
+    assert set(health) == {"claude-code", "codex", "gemini-cli"}
+    claude, codex = health["claude-code"], health["codex"]
+    assert (claude.state, claude.records, claude.unknown_events, claude.last_record) == ("ok", 3, 1, us(10))
+    assert (codex.state, codex.records, codex.unknown_events, codex.last_record) == ("ok", 1, 0, us(11))
+    assert health["gemini-cli"].state == "never"
+
+
+def test_a_negative_duration_does_not_keep_a_turn_open() -> None:
+    """A clock was set back while a tool ran."""
+    tool = {"session.id": "s", "tool_use_id": "c", "tool_name": "Bash", "duration_ms": -(10**12)}
+    call = {"session.id": "s", "model": "m", "query_source": "sdk", "duration_ms": 500}
+    spine = Spine()
+    spine.take(request(PROMPT, (2, "tool_result", tool), (5, "api_request", call)))
+    while (deadline := spine.tracker.deadline()) is not None and deadline < us(1000):
+        spine.tracker.tick(deadline)
+    assert spine.tracker.snapshots()[0].state == "completed"
+
+
+def test_a_process_comes_and_goes() -> None:
+    spine = Spine()
+    spine.take_process(7, exited=False, directory="/home/dev/a", seen=us(0))
+    spine.take(request(PROMPT, pid=7, comm="claude"))
+    assert spine.tracker.snapshots()[0].directory == "/home/dev/a"
+    changes = spine.take_process(7, exited=True, directory="", seen=us(20))
+    assert type(changes[-1]).__name__ == "SessionRemoved"
+    assert spine.tracker.snapshots() == []
+
+
+def test_hooks_and_records_tell_of_the_same_session() -> None:
+    spine = Spine()
+    spine.take_hook("claude", "UserPromptSubmit", "hook", {"session_id": "s", "prompt": "hi"}, us(1))
+    spine.take(request(PROMPT))
+    spine.take_hook("claude-code", "Stop", "hook", {"session_id": "s", "background_tasks": []}, us(11))
+    (shown,) = spine.tracker.snapshots()
+    assert (shown.state, shown.turns, shown.evidence) == ("completed", 1, "hook")
