@@ -60,9 +60,9 @@ class Spine:
         for record in DECODERS[batch.encoding](batch, self.registry.spans_wanted):
             agent = self.registry.of(record)
             self._count(agent, record, batch.seen)
-            if not 0 < record.at < batch.seen + FUTURE or record.start > record.at:
-                at = record.at if 0 < record.at < batch.seen + FUTURE else batch.seen
-                record = replace(record, at=at, start=min(record.start, at))
+            at = record.at if 0 < record.at < batch.seen + FUTURE else batch.seen
+            if at != record.at or not 0 < record.start <= at:
+                record = replace(record, at=at, start=record.start if 0 < record.start < at else at)
             pid = batch.peer.pid if batch.peer.comm in agent.executables else 0
             yield from agent.events(record, pid)
 

@@ -16,22 +16,41 @@ CLAIM_AFTER: Final = SECOND
 def final_answer(turn: Turn, main_model: str = "", until: int = 2**63) -> ev.ModelCallFinished | None:
     """The answer that everything else came before: the one that ended the turn, unless more follows.
 
-    A call during which or after which a tool began was not the last, whatever order the records came in: Claude
-    Code logs ``tool_decision`` before the ``api_request`` that asked for the tool. What came after ``until`` (the
-    turn's end, where that is known) is left out.
+    What came after ``until`` (the turn's end, where that is known) is left out.
+    """
+    answer = last_word(turn, main_model, until)
+    return None if answer is None or asked_for_a_tool(turn, answer) else answer
+
+
+def last_word(turn: Turn, main_model: str = "", until: int = 2**63) -> ev.ModelCallFinished | None:
+    """The answer after which nothing was heard of this turn, be it its last or the one before a question.
+
+    A call during which or after which a tool began was not the last, whatever order the records came in: Claude Code
+    logs ``tool_decision`` before the ``api_request`` that asked for the tool.
     """
     answers = [a for a in turn.answers if a.at <= until + SLACK and _is_main(a, main_model)]
     if not answers or turn.open_tools or turn.unnamed_tools > 0:
         return None
     answer = answers[-1]
-    if any(a.ends is False and a.at >= answer.at - SLACK for a in answers):
-        return None
     # A call whose start nobody told is known by the record that opened it.
     began = answer.started or min(turn.call_started or answer.at, answer.at)
     if turn.tool_started > began + MS or began < max(turn.tool_ended, turn.resumed) - SLACK:
         return None
     failed_since = turn.failure is not None and answer.at < turn.failure.at <= until + SLACK
     return None if failed_since or answer.at < turn.call_started <= until + SLACK else answer
+
+
+def asked_for_a_tool(turn: Turn, answer: ev.ModelCallFinished) -> bool:
+    """That answer, of which log and span may both tell, was no end: it wants a tool, or its user's leave to run one."""
+    return any(other.ends is False and other.at >= answer.at - SLACK for other in turn.answers)
+
+
+def is_counted(turn: Turn, claim: ev.TurnFinished) -> bool:
+    """The tokens of the turn's last call are known, not only that there was one."""
+    answers = [answer for answer in turn.answers if answer.at <= claim.at + SLACK]
+    last = max((answer.at for answer in answers), default=0)
+    counted = any(answer.usage is not None and answer.at >= last - SLACK for answer in answers)
+    return counted and turn.call_started <= last
 
 
 def _is_main(answer: ev.ModelCallFinished, main_model: str) -> bool:

@@ -64,11 +64,13 @@ class SessionEnded(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromptSubmitted(Event):
     """A turn begins. ``synthetic``: nobody typed it, the agent woke itself up and goes on with the turn before.
-    ``trace`` is the trace id when the CLI also sends spans. ``turn`` is the CLI's own id of the turn."""
+    ``inferred``: that was told by its time alone. ``trace`` is the trace id when the CLI also sends spans. ``turn``
+    is the CLI's own id of the turn."""
 
     turn: str = ""
     trace: str = ""
     synthetic: bool = False
+    inferred: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

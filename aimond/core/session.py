@@ -15,6 +15,7 @@ from aimond.core.usage import Spent
 
 TURNS_KEPT: Final = 6
 KEYS_KEPT: Final = 4096
+ASKS_KEPT: Final = 32
 
 
 class Session:
@@ -26,7 +27,7 @@ class Session:
         self.turns: list[Turn] = []
         self.turn_count = 0
         self.details: dict[str, tuple[int, str]] = {}
-        self.asks: tuple[int, bool] | None = None
+        self.asks: dict[int, bool] = {}
         self.hidden = self.shown = False
         self.pid = 0
         self.told_parent = self.traced_parent = ""
@@ -80,6 +81,8 @@ class Session:
             case ev.ModelCallFailed() if not event.aborted:
                 self.errors += 1
                 self.last_error = max(self.last_error, (event.at, event.error_class, event.message))
+                if event.main is not False:
+                    self.say("model", event.model, event.at)
             case ev.ToolFinished() | ev.ToolStarted():
                 self._count_tool(event)
             case _:
@@ -94,8 +97,10 @@ class Session:
             self.say(name, getattr(event, name), event.at)
         if event.parent != self.id:
             self.told_parent = event.parent or self.told_parent
-        if event.asks is not None and (self.asks is None or event.at >= self.asks[0]):
-            self.asks = (event.at, event.asks)
+        if event.asks is not None:
+            self.asks[event.at] = event.asks
+            if len(self.asks) > ASKS_KEPT:
+                del self.asks[min(self.asks)]
         self.hidden = self.hidden or event.hidden
         self.shown = self.shown or event.shows
 
@@ -151,7 +156,7 @@ class Session:
         if not turn.wakes_after or turn is self.newest:
             return
         after = next((later for later in self.turns if later.started > turn.started), None)
-        prompts = [event for event in after.events if isinstance(event, ev.PromptSubmitted)] if after else []
+        prompts = after.typed() if after else []
         if after and prompts and all(turn.wakes(prompt) for prompt in prompts):
             self.turns.remove(after)
             self.turn_count -= 1
@@ -184,6 +189,8 @@ class Session:
         before = self.turns[self.turns.index(turn) - 1] if self.turns[0] is not turn else self.prologue
         turn.started = at
         before.move_to(turn, at)
+        for prompt in turn.not_woken():
+            self._prompt(prompt)
 
     # -- for the state ------------------------------------------------------------------------------
 
@@ -192,10 +199,15 @@ class Session:
         """Whose sub-agent it is, "" if nobody's; what the CLI says goes before what traces suggest."""
         return self.told_parent or self.traced_parent
 
+    def may_ask_at(self, at: int) -> bool | None:
+        """Whether the agent could stop to ask its user then; None where nothing has told."""
+        known = max((told for told in self.asks if told <= at), default=min(self.asks, default=None))
+        return None if known is None else self.asks[known]
+
     @property
     def may_ask(self) -> bool | None:
-        """Whether the agent can stop to ask its user; None where nothing has told."""
-        return self.asks[1] if self.asks else None
+        """Whether it can now."""
+        return self.may_ask_at(self.last_at)
 
     @property
     def main_model(self) -> str:

@@ -10,7 +10,7 @@ from aimond.core import ending
 from aimond.core.event import Outcome, TurnFinished
 from aimond.core.evidence import EXACT, INFERRED, Source
 from aimond.core.snapshot import State
-from aimond.core.turn import SECOND, SLACK, Rest, Turn
+from aimond.core.turn import MS, SECOND, SLACK, Rest, Turn
 
 if TYPE_CHECKING:
     from aimond.core.session import Session
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """What silence means, per agent. Times in µs, counted from the arrival of the last word.
+    """What silence means, per agent. Times in µs, counted from the arrival of the last word; None: nothing.
 
-    ``settle``: after the final answer, where the agent may ask its user: then it is quiet. ``unsure``: the
-    same where nothing has told whether it may. ``traced``: the same while a span is still expected to tell.
-    ``unattended``: where it cannot ask, until its turn counts as ``rests``; None if silence says nothing there,
-    because running tools are silent too. ``failure``: after a failed attempt, longer than any pause between retries.
-    ``wake``: after a sub-agent's end, until its parent goes on by itself. ``hold``: for sub-agents that never report
-    back. ``one_per_process``: a process shows one session at a time. ``denies_silently``: no record tells that
-    its user refused a tool.
-    """
+    After the last answer, until the session counts as quiet: ``settle`` where the agent may ask its user, ``unsure``
+    where nothing has told whether it may, ``traced`` where a span is still expected to tell. Where it cannot ask,
+    until it ``rests``: ``unattended``, or ``span_lost`` where a span should have told.
+
+    ``failure``: after a failed attempt, longer than any pause between retries. ``wake``: after a sub-agent's end,
+    until its parent goes on by itself. ``hold``: for sub-agents that never report back. ``one_per_process``: a
+    process shows one session at a time. ``denies_silently``: no record tells that its user refused a tool."""
 
     settle: int = 7 * SECOND
     unsure: int = 60 * SECOND
     traced: int = 12 * SECOND
     unattended: int | None = 10 * SECOND
+    span_lost: int | None = None
     rests: State = State.COMPLETED
     failure: int = 75 * SECOND
     wake: int = 8 * SECOND
@@ -56,6 +56,8 @@ class Verdict:
     seen: State | None = None
 
 
+# Logs and spans leave in requests of their own: 1 to 45 ms apart (Claude Code 2.1.330, Codex CLI 0.169.0).
+LOGS_BEHIND: Final = 300 * MS
 # How long after a turn's end the records of its last answer may still come (Gemini CLI 0.61.0: 5.2 s).
 OUTCOME_LATE: Final = 6 * SECOND
 
@@ -109,7 +111,7 @@ def _ended(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict 
         return Verdict(State.IDLE, "", claim.at, claim.source, EXACT, claim.record)
     if outcome is Outcome.COMPLETED:
         held = _held(session, turn, claim, now)
-        if held:
+        if held or (held := _uncounted(session, turn, claim, now)):
             return held
     elif (
         outcome is Outcome.INTERRUPTED
@@ -119,6 +121,15 @@ def _ended(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict 
         # The turn is over; whether it was cut, the answer's own record will tell, which may still be on its way.
         return Verdict(State.IDLE, "", claim.at, claim.source, EXACT, claim.record, known)
     return Verdict(STATE_OF[outcome], _why(outcome, turn), claim.at, claim.source, EXACT, claim.record)
+
+
+def _uncounted(session: Session, turn: Turn, claim: TurnFinished, now: int) -> Verdict | None:
+    """A span that overtook the logs of its turn waits a moment for them: the announcement sums up what the turn
+    used."""
+    until = session.last_seen + LOGS_BEHIND
+    if claim.source is not Source.SPAN or now >= until or turn.announced or ending.is_counted(turn, claim):
+        return None
+    return Verdict(State.WORKING, "", turn.resumed, until=until)
 
 
 def _answered(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
@@ -157,22 +168,25 @@ def _failing(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdic
 
 def _settled(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
     """Silent since its final answer: done, or waiting for its user."""
-    answer = ending.final_answer(turn, session.main_model)
+    answer = ending.last_word(turn, session.main_model)
     if answer is None or busy_child or turn.busy_background:
         return None
-    patience, unattended = session.patience, session.may_ask is False
+    patience, asks = session.patience, session.may_ask_at(answer.at)
+    unattended = asks is False
+    if unattended and ending.asked_for_a_tool(turn, answer):
+        return None
     if turn.traced:
-        pause = None if unattended else patience.traced
+        pause = patience.span_lost if unattended else patience.traced
     else:
-        pause = {True: patience.settle, None: patience.unsure, False: patience.unattended}[session.may_ask]
+        pause = {True: patience.settle, None: patience.unsure, False: patience.unattended}[asks]
+    state = patience.rests if unattended else State.QUIET
     if _rested(turn, answer.at):
-        return _rest(turn, State.QUIET, 0, answer.at, "")
+        return _rest(turn, state, 0, answer.at, "")
     if pause is None:
         return None
     rests = session.last_seen + pause
     if now < rests:
         return Verdict(State.WORKING, "", turn.resumed, until=rests)
-    state = patience.rests if unattended else State.QUIET
     return _rest(turn, state, rests, answer.at, f"silent for {pause // SECOND} s")
 
 
@@ -183,9 +197,8 @@ def _rested(turn: Turn, at: int) -> bool:
 
 def _rest(turn: Turn, state: State, since: int, at: int, after: str, reason: str = "") -> Verdict:
     if turn.rested is None or not _rested(turn, at):
-        turn.rested = Rest(state, since, at, after)
-    rest = turn.rested
-    return Verdict(rest.state, reason, rest.since, Source.TIMER, INFERRED, rest.after)
+        turn.rested = Rest(since, at, after)
+    return Verdict(state, reason, turn.rested.since, Source.TIMER, INFERRED, turn.rested.after)
 
 
 def _working(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:

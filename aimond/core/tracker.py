@@ -205,11 +205,14 @@ class Tracker:
         session = self.sessions[key]
         yield session
         yield from ancestors(session, self.sessions)
-        if session.ended_at:
-            for child in children(session, self.sessions):
+        gone = [session] if session.ended_at else []
+        while gone:
+            parent = gone.pop()
+            for child in children(parent, self.sessions):
                 if not child.ended_at:
-                    child.end(session.ended_at, session.end_reason)
-                    yield from self._concerned((child.agent, child.id))
+                    child.end(parent.ended_at, parent.end_reason)
+                    gone.append(child)
+                    yield child
         if session.hidden:
             yield from (other for other in self.sessions.values() if other.agent == session.agent and other.visible)
 

@@ -27,12 +27,11 @@ SAME_PROMPT: Final = 2 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What silence proved once: the ``state`` since ``since``, ``after`` which silence, on the last work of ``at``.
+    """Silence spoke at ``since``, of the last work of ``at``, ``after`` having lasted that long.
 
-    It stands until there is newer work: another word, or another approval mode, does not take it back.
+    It stands until there is newer work: another word does not take it back.
     """
 
-    state: State
     since: int
     at: int
     after: str
@@ -49,6 +48,7 @@ class Turn:
         self.announced = False
         self.acknowledged: State | None = None
         self.rested: Rest | None = None
+        self.wakings: list[tuple[int, set[Source]]] = []
         self.forget()
 
     def forget(self) -> None:
@@ -165,9 +165,14 @@ class Turn:
 
     def resume(self, prompt: ev.PromptSubmitted) -> None:
         """Go on with that prompt, of which hook and log may both tell; what comes of it is news again."""
-        if prompt.at > self.resumed + SAME_PROMPT:
+        for at, sources in self.wakings:
+            if abs(at - prompt.at) <= SAME_PROMPT and prompt.source not in sources:
+                sources.add(prompt.source)
+                break
+        else:
+            self.wakings = [*self.wakings[-15:], (prompt.at, {prompt.source})]
             self.announced, self.acknowledged = False, None
-        self.add(replace(prompt, synthetic=True))
+        self.add(prompt if prompt.synthetic else replace(prompt, synthetic=True, inferred=True))
 
     # -- what is still open --------------------------------------------------------------------------
 
@@ -181,6 +186,19 @@ class Turn:
         """The name of the tool that began last and still runs."""
         newest = max(self.open_tools.values(), key=lambda tool: tool.at, default=None)
         return newest.name if newest else ""
+
+    def typed(self) -> list[ev.PromptSubmitted]:
+        """The prompts that began it."""
+        return [event for event in self.events if isinstance(event, ev.PromptSubmitted) and not event.synthetic]
+
+    def not_woken(self) -> list[ev.PromptSubmitted]:
+        """Give up the prompts that the agent did not give itself after all."""
+        told = [event for event in self.events if isinstance(event, ev.PromptSubmitted) and event.inferred]
+        wrong = [prompt for prompt in told if not self.wakes(prompt)]
+        if wrong:
+            self.events = [event for event in self.events if event not in wrong]
+            self.recollect()
+        return [replace(prompt, synthetic=False, inferred=False) for prompt in wrong]
 
     def move_to(self, other: Turn, at: int) -> None:
         """Hand over the facts from ``at`` on: they belong to a turn that became known only now."""

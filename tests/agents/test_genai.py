@@ -105,16 +105,6 @@ def test_log_records_say_nothing() -> None:
     assert told(NAME, log("gen_ai.client.inference.operation.details", said, RESOURCE)) == []
 
 
-@pytest.mark.parametrize(("start", "at"), [(0, 1), (2**63, 10**15)])
-def test_a_span_that_began_at_no_time_or_after_its_end_opens_no_turn_then(start: int, at: int) -> None:
-    """A prompt from a time that has not come yet would outrank everything that follows."""
-    said = {"gen_ai.operation.name": "invoke_agent", "gen_ai.conversation.id": SESSION}
-    made = span("work", said, RESOURCE)
-    odd = Record("traces", "", "work", at, made.attributes, made.resource, start=start, span="5")
-    prompts = [event for event in events(NAME, odd) if type(event).__name__ == "PromptSubmitted"]
-    assert all(0 < event.at <= at for event in prompts)
-
-
 @pytest.mark.parametrize(
     ("scope", "name", "agent"),
     [

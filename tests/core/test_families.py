@@ -59,6 +59,14 @@ def test_a_parent_that_goes_takes_its_sub_agents_along() -> None:
     assert story.shown == []
 
 
+def test_a_long_line_of_sub_agents_goes_with_the_first() -> None:
+    story = Story(visible=1024)
+    line = [detail(1, session=f"s{number}", parent=f"s{number - 1}", shows=True) for number in range(1000)]
+    story.hear(2, *line)
+    story.hear(3, ends(3, session="s0"))
+    assert story.shown == []
+
+
 def test_a_session_that_is_called_its_own_parent_does_not_wait_for_itself() -> None:
     story = Story()
     story.hear(3, detail(asks=False, parent="s"), prompt(0), answer(2))

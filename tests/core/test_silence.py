@@ -78,6 +78,16 @@ def test_silence_may_say_nothing_at_all() -> None:
     assert story.wait(3000) == []
 
 
+def test_late_news_of_what_it_could_always_do_corrects_what_silence_said() -> None:
+    """It is from before the answer, so it held then: the same as if it had come in time."""
+    story = Story()
+    story.hear(2, prompt(0), answer(1.9))
+    assert story.wait(100) == ["quiet", "needs:"]
+    story.hear(101, NEVER_ASKS)
+    story.wait(500)
+    assert story.state() == "completed"
+
+
 def test_any_word_makes_the_silence_begin_anew() -> None:
     story = Story()
     story.hear(2, ASKS, prompt(0), answer(1.9))

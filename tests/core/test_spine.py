@@ -56,7 +56,8 @@ def test_a_record_of_no_time_or_of_one_to_come_happened_when_it_was_heard(at: fl
     assert spine.tracker.snapshots()[0].turns == 2
 
 
-def test_a_span_that_begins_in_a_time_to_come_outranks_nothing() -> None:
+@pytest.mark.parametrize("began", [10**8, 6, -us(0) / SECOND])
+def test_a_span_that_began_after_its_end_or_at_no_time_outranks_nothing(began: float) -> None:
     operation = {"gen_ai.operation.name": "invoke_agent", "session.id": "s"}
 
     def span(start: float, end: float, number: str) -> Batch:
@@ -68,7 +69,8 @@ def test_a_span_that_begins_in_a_time_to_come_outranks_nothing() -> None:
         return Batch("traces", "json", {"resourceSpans": [spans]}, us(end + 1))
 
     spine = Spine()
-    spine.take(span(10**8, 5, "01"))
+    spine.take(span(began, 5, "01"))
+    assert spine.tracker.snapshots()[0].turn_started == us(5)
     spine.take(span(20, 25, "02"))
     assert spine.tracker.snapshots()[0].turn_started == us(20)
 

@@ -247,6 +247,15 @@ def test_a_synthetic_prompt_told_by_hook_and_by_log_is_one_piece_of_news() -> No
     assert len(story.done) == 2
 
 
+@pytest.mark.parametrize("soon", [0.5, 1.5, 3])
+def test_what_a_turn_that_woke_goes_on_to_do_is_news_however_soon_it_woke(soon: float) -> None:
+    story = Story()
+    story.hear(1, prompt(0.5, source=HOOK), stop(1))
+    for at in (1 + soon, 1.1 + 2 * soon):
+        assert story.hear(at, woke(at, source=HOOK)) == ["working"]
+        assert story.hear(at + 0.1, stop(at + 0.1)) == ["completed", "done"]
+
+
 def test_a_sub_agent_holds_the_completion() -> None:
     story = Story()
     story.hear(2, prompt(0, source=HOOK), sub_agent(1, source=HOOK), stop(2))
@@ -293,3 +302,17 @@ def test_a_prompt_long_after_a_sub_agent_was_typed() -> None:
     story.hear(7, prompt(0), answer(1), over(1.1, 0), sub_agent(1), sub_agent_done(5, wakes=True))
     story.hear(20, prompt(19))
     assert story.now().turns == 2
+
+
+def test_who_woke_whom_does_not_depend_on_the_order_of_the_news() -> None:
+    """The agent wakes after a sub-agent; what was typed later, and what followed from that, is its own."""
+    stories = [
+        ([prompt(0), sub_agent_done(1, wakes=True), prompt(2), woke(3.5)], 1),
+        ([prompt(0), sub_agent_done(1, wakes=True), prompt(5), answer(38), prompt(38.5)], 3),
+    ]
+    for events, turns in stories:
+        for order in permutations(events):
+            story = Story()
+            for number, event in enumerate(order):
+                story.hear(40 + number / 10, event)
+            assert story.now().turns == turns, [(type(event).__name__, event.at - us(0)) for event in order]

@@ -28,6 +28,7 @@ AGENT = Agent(
         settle=4 * SECOND,
         traced=8 * SECOND,
         unattended=8 * SECOND,
+        span_lost=30 * SECOND,  # a busy machine loses the turn's span at exit, 2 times in 60
         failure=20 * SECOND,
         denies_silently=True,
     ),
