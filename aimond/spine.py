@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from aimond.agents import Registry
-from aimond.agents.agent import Agent, Payload
+from aimond.agents.agent import Agent
+from aimond.agents.payload import Payload
 from aimond.core.change import Change, Health
 from aimond.core.event import Event, ProcessExited, ProcessStarted
 from aimond.core.evidence import Source

@@ -35,7 +35,7 @@ CORE = "bisect collections dataclasses datetime decimal enum typing"
 PURE = f"{CORE} base64 functools hashlib heapq itertools json math operator re types urllib.parse xml.etree zlib"
 PURE += " importlib pkgutil"  # finding the agents, by their being there
 ANY = "*"
-OTHER_AGENT = "aimond.core aimond.otlp.record aimond.agents.agent"
+OTHER_AGENT = "aimond.core aimond.otlp.record aimond.agents.agent aimond.agents.payload"
 WIRE = "aimond.otlp.record aimond.otlp.isotime aimond.otlp.status"
 RECEIVER = f"{WIRE} aimond.otlp.encode aimond.otlp.jsonform aimond.otlp.origin aimond.otlp.protobuf aimond.otlp.unpack"
 CLIENT = "aimond.bus.client aimond.commands aimond.config aimond.core"
@@ -58,7 +58,8 @@ FLOORS = [
     Floor("aimond/otlp/origin", WIRE, standard=PURE),
     Floor("aimond/otlp/unpack", WIRE, standard=PURE),
     Floor("aimond/agents/__init__", "aimond.otlp.record aimond.agents.agent", standard=PURE),
-    Floor("aimond/agents/agent", "aimond.core aimond.otlp.record", standard=PURE),
+    Floor("aimond/agents/agent", "aimond.core aimond.otlp.record aimond.agents.payload", standard=PURE),
+    Floor("aimond/agents/payload", "aimond.core", "pydantic", PURE),
     Floor("aimond/agents/*/*", f"{OTHER_AGENT} aimond.agents.{{folder}}", "pydantic tomlkit", PURE),
     # between: one batch through all of it; recordings of batches
     Floor("aimond/spine", "aimond.agents aimond.core aimond.otlp.record aimond.otlp.jsonform aimond.otlp.protobuf"),

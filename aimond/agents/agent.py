@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Final
 
+from aimond.agents.payload import WORD, Payload, clean
 from aimond.core.event import Event
 from aimond.core.evidence import Source
 from aimond.core.state import Patience
 from aimond.otlp.record import Attributes, Record
 
 SOURCES: Final = {"logs": Source.LOG, "traces": Source.SPAN, "metrics": Source.LOG}
-WORD: Final = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """What one hook program was given. ``at``: its arrival, µs; ``via``: ``hook`` or ``notify``; ``pid``: the CLI's."""
-
-    event: str
-    via: str
-    fields: Mapping[str, Any]
-    at: int
-    pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +40,6 @@ class Agent:
 def word(attributes: Attributes, key: str, limit: int = WORD) -> str:
     """A stranger's word made fit to show: printable, of bounded length."""
     return clean(attributes.text(key), limit)
-
-
-def clean(text: str, limit: int = WORD) -> str:
-    """Text without control characters, cut at ``limit``."""
-    text = text[:limit]
-    return text if text.isprintable() else "".join(char for char in text if char.isprintable())
 
 
 def micros(attributes: Attributes, key: str) -> int:

@@ -47,10 +47,8 @@ def asked_for_a_tool(turn: Turn, answer: ev.ModelCallFinished) -> bool:
 
 def is_counted(turn: Turn, claim: ev.TurnFinished) -> bool:
     """The tokens of the turn's last call are known, not only that there was one."""
-    answers = [answer for answer in turn.answers if answer.at <= claim.at + SLACK]
-    last = max((answer.at for answer in answers), default=0)
-    counted = any(answer.usage is not None and answer.at >= last - SLACK for answer in answers)
-    return counted and turn.call_started <= last
+    last = last_word(turn, until=claim.at)
+    return last is not None and any(a.usage is not None and a.at >= last.at - SLACK for a in turn.answers)
 
 
 def _is_main(answer: ev.ModelCallFinished, main_model: str) -> bool:

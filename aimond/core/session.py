@@ -153,7 +153,7 @@ class Session:
 
     def _rejoin(self, turn: Turn) -> None:
         """Take back the turn after this one, if the sub-agent that woke the agent for it became known only now."""
-        if not turn.wakes_after or turn is self.newest:
+        if not turn.wake_ups or turn is self.newest:
             return
         after = next((later for later in self.turns if later.started > turn.started), None)
         prompts = after.typed() if after else []

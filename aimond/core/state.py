@@ -145,7 +145,7 @@ def _answered(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdi
 def _held(session: Session, turn: Turn, claim: TurnFinished, now: int) -> Verdict | None:
     if turn.busy_background:
         until = session.last_seen + session.patience.hold
-    elif turn.wakes_after > claim.at:
+    elif max(turn.wake_ups, default=0) > claim.at:
         until = session.last_seen + session.patience.wake
     else:
         return None

@@ -66,7 +66,7 @@ class Turn:
         self.claims: list[ev.TurnFinished] = []
         self.refuted: set[str] = set()
         self.background: dict[str, int] = {}
-        self.wakes_after = 0
+        self.wake_ups: set[int] = set()
         self.waits: list[Wait] = []
         self.last_at = 0
 
@@ -122,7 +122,7 @@ class Turn:
     def _background_over(self, event: ev.BackgroundFinished) -> None:
         self.background[event.task] = event.at
         if event.wakes:
-            self.wakes_after = max(self.wakes_after, event.at)
+            self.wake_ups.add(event.at)
 
     def _asked(self, event: ev.WaitStarted) -> None:
         if self.wait is None:
@@ -158,10 +158,11 @@ class Turn:
     def wakes(self, prompt: ev.PromptSubmitted) -> bool:
         """Whether the agent gave itself that prompt: it comes right after a background sub-agent's end, or after the
         answer that was still under way then. Redacted prompts do not tell (Claude Code 2.1.330: 45 ms)."""
-        if not self.started or not self.wakes_after or prompt.source is not Source.LOG:
+        ready = max((at for at in self.wake_ups if at <= prompt.at), default=0)
+        if not self.started or not ready or prompt.source is not Source.LOG:
             return False
-        before = max((answer.at for answer in self.answers if answer.at <= prompt.at), default=0)
-        return 0 <= prompt.at - max(self.wakes_after, before) <= SECOND
+        busy = max((answer.at for answer in self.answers if answer.at <= prompt.at), default=0)
+        return prompt.at - max(ready, busy) <= SECOND
 
     def resume(self, prompt: ev.PromptSubmitted) -> None:
         """Go on with that prompt, of which hook and log may both tell; what comes of it is news again."""

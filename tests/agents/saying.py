@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from aimond.agents import find
-from aimond.agents.agent import Payload
+from aimond.agents.payload import Payload
 from aimond.core import event as ev
 from aimond.core.usage import Usage
 from aimond.otlp.record import Attributes, Record

@@ -116,9 +116,9 @@ def test_hidden_threads_are_never_shown_but_count() -> None:
 
 def test_hidden_threads_serve_the_session_whose_prompt_was_nearest() -> None:
     story = Story()
-    story.hear(2, prompt(-30, session="far"), prompt(1.1, session="near"))
-    story.hear(3, *HIDDEN)
-    assert (story.now("far").model_calls, story.now("near").model_calls) == (0, 1)
+    story.hear(40, prompt(-30, session="early"), prompt(1.1, session="near"), prompt(31, session="late"))
+    story.hear(41, *HIDDEN)
+    assert [story.now(who).model_calls for who in ("early", "near", "late")] == [0, 1, 0]
 
 
 def test_a_thread_found_to_be_hidden_is_taken_back() -> None:

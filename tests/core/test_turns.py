@@ -24,11 +24,8 @@ from tests.core.story import (
     prompt,
     ran,
     stop,
-    sub_agent,
-    sub_agent_done,
     tool,
     us,
-    woke,
 )
 
 
@@ -166,6 +163,13 @@ def test_a_lower_source_adds_what_the_higher_cannot_know_and_overturns_nothing(
         assert story.state() == state
 
 
+def test_when_it_ended_is_said_by_the_highest_source_whoever_came_first() -> None:
+    for events in permutations((prompt(0), stop(3), over(2.8, 0), answer(2.7))):
+        story = Story()
+        story.hear(4, *events)
+        assert (story.now().evidence, story.now().state_since) == ("hook", us(3))
+
+
 def test_an_interrupted_turn_is_idle_and_not_announced() -> None:
     story = Story()
     story.hear(1, prompt(0))
@@ -204,7 +208,9 @@ def test_an_older_turn_whose_user_may_have_refused_silently_is_not_announced(sil
     [
         pytest.param([tool(2, "d")], id="a tool that began during the last call"),
         pytest.param([ran(2.6, 0.5, "d")], id="a tool that ran during the last call"),
+        pytest.param([ran(1.78, 0.03, "d")], id="a quick tool at the beginning of the last call"),
         pytest.param([ran(3, 0.1, "d")], id="a tool that ran after the last answer"),
+        pytest.param([tool(1.2, "")], id="a tool without an id that is still open"),
         pytest.param([calls(3)], id="another call"),
         pytest.param([failure(3, aborted=True)], id="a call that was cut"),
         pytest.param([ran(1.9, 0.4, "d"), tool(1.2, "e")], id="a tool that is still open"),
@@ -225,94 +231,3 @@ def test_a_tool_that_ran_before_the_last_call_lets_the_turn_end() -> None:
     story.hear(5, detail(asks=False), prompt(0), tool(1.5), ran(1.6, 0.1), answer(3, 1))
     story.wait(70)
     assert story.state() == "completed"
-
-
-# -- turns that go on by themselves -----------------------------------------------------------------
-
-
-def test_a_synthetic_prompt_goes_on_with_the_turn() -> None:
-    story = Story()
-    story.hear(2, prompt(0, source=HOOK), stop(2))
-    assert story.hear(3, woke(3, source=HOOK)) == ["working"]
-    assert story.hear(4, stop(4)) == ["completed", "done"]
-    assert story.now().turns == 1
-
-
-def test_a_synthetic_prompt_told_by_hook_and_by_log_is_one_piece_of_news() -> None:
-    story = Story()
-    story.hear(2, prompt(0, source=HOOK), stop(2))
-    story.hear(3, woke(3, source=HOOK))
-    story.hear(4, stop(4))
-    assert story.hear(8, prompt(0), answer(1.9), woke(3), answer(3.9)) == []
-    assert len(story.done) == 2
-
-
-@pytest.mark.parametrize("soon", [0.5, 1.5, 3])
-def test_what_a_turn_that_woke_goes_on_to_do_is_news_however_soon_it_woke(soon: float) -> None:
-    story = Story()
-    story.hear(1, prompt(0.5, source=HOOK), stop(1))
-    for at in (1 + soon, 1.1 + 2 * soon):
-        assert story.hear(at, woke(at, source=HOOK)) == ["working"]
-        assert story.hear(at + 0.1, stop(at + 0.1)) == ["completed", "done"]
-
-
-def test_a_sub_agent_holds_the_completion() -> None:
-    story = Story()
-    story.hear(2, prompt(0, source=HOOK), sub_agent(1, source=HOOK), stop(2))
-    assert story.state() == "working background"
-    assert story.hear(9, sub_agent_done(9, source=HOOK)) == ["completed", "done"]
-
-
-def test_a_sub_agent_that_wakes_its_turn_holds_it_until_that_is_done() -> None:
-    story = Story()
-    story.hear(2, prompt(0, source=HOOK), sub_agent(1, source=HOOK), stop(2))
-    assert story.hear(9, sub_agent_done(9, source=HOOK, wakes=True)) == []
-    assert story.hear(9.1, woke(9.1, source=HOOK)) == []
-    assert story.hear(12, stop(12)) == ["completed", "done"]
-    assert story.now().turns == 1
-
-
-def test_a_sub_agent_whose_result_nobody_uses_does_not_hold_for_ever() -> None:
-    story = Story()
-    story.hear(2, prompt(0, source=HOOK), sub_agent(1, source=HOOK), stop(2))
-    story.hear(9, sub_agent_done(9, source=HOOK, wakes=True))
-    assert story.wait(16.9) == []
-    assert story.wait(17.1) == ["completed", "done"]
-
-
-def test_a_sub_agent_that_never_reports_back_holds_for_a_long_while() -> None:
-    story = Story()
-    story.hear(2, prompt(0, source=HOOK), sub_agent(1, source=HOOK), stop(2))
-    assert story.wait(901) == []
-    assert story.wait(903) == ["completed", "done"]
-
-
-def test_a_redacted_prompt_right_after_a_sub_agent_is_the_agent_waking_itself() -> None:
-    wakes = [prompt(0), answer(1), over(1.1, 0), sub_agent(1), sub_agent_done(5, wakes=True), prompt(5.05), answer(6)]
-    for cut_at in range(1, len(wakes)):
-        for first, second in ((wakes[:cut_at], wakes[cut_at:]), (wakes[cut_at:], wakes[:cut_at])):
-            story = Story()
-            story.hear(7, *first)
-            story.hear(8, *second)
-            assert story.now().turns == 1, (cut_at, first is wakes[:cut_at])
-
-
-def test_a_prompt_long_after_a_sub_agent_was_typed() -> None:
-    story = Story()
-    story.hear(7, prompt(0), answer(1), over(1.1, 0), sub_agent(1), sub_agent_done(5, wakes=True))
-    story.hear(20, prompt(19))
-    assert story.now().turns == 2
-
-
-def test_who_woke_whom_does_not_depend_on_the_order_of_the_news() -> None:
-    """The agent wakes after a sub-agent; what was typed later, and what followed from that, is its own."""
-    stories = [
-        ([prompt(0), sub_agent_done(1, wakes=True), prompt(2), woke(3.5)], 1),
-        ([prompt(0), sub_agent_done(1, wakes=True), prompt(5), answer(38), prompt(38.5)], 3),
-    ]
-    for events, turns in stories:
-        for order in permutations(events):
-            story = Story()
-            for number, event in enumerate(order):
-                story.hear(40 + number / 10, event)
-            assert story.now().turns == turns, [(type(event).__name__, event.at - us(0)) for event in order]

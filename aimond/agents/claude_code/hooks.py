@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from aimond.agents.agent import Payload, clean
 from aimond.agents.claude_code.telemetry import NAME, TITLE, WAKE_UP
+from aimond.agents.payload import clean, hooks
 from aimond.core import event as ev
-from aimond.core.evidence import Source
 
 
 class Task(BaseModel):
@@ -33,33 +32,13 @@ class Hook(BaseModel):
     prompt: str = ""
     tool_name: str = ""
     tool_use_id: str = ""
-    duration_ms: float = 0
+    duration_ms: float = Field(0, ge=0, le=10**12, allow_inf_nan=False)
     notification_type: str = ""
     background_tasks: list[Task] | None = None
     agent_id: str = ""
     agent_type: str = ""
     reason: str = ""
     error: str = ""
-
-
-def hook_events(payload: Payload) -> Iterator[ev.Event]:
-    """What one hook says; nothing, when its payload is not one of Claude Code's."""
-    read = READERS.get(payload.event)
-    if read is None:
-        return
-    try:
-        hook = Hook.model_validate(payload.fields)
-    except ValidationError:
-        return
-    common = {
-        "agent": NAME,
-        "session": clean(hook.session_id),
-        "at": payload.at,
-        "source": Source.HOOK,
-        "record": payload.event,
-        "pid": payload.pid,
-    }
-    yield from read(hook, common)
 
 
 def _session_start(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
@@ -133,3 +112,4 @@ READERS: Final[dict[str, Callable[[Hook, dict[str, Any]], Iterator[ev.Event]]]] 
     "SubagentStop": _subagent_stop,
     "SessionEnd": _session_end,
 }
+hook_events = hooks(NAME, Hook, READERS)

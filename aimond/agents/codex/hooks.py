@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from aimond.agents.agent import Payload, clean
 from aimond.agents.codex.telemetry import NAME, TITLE
+from aimond.agents.payload import clean, hooks
 from aimond.core import event as ev
-from aimond.core.evidence import Source
 
 
 class Hook(BaseModel):
@@ -24,26 +23,6 @@ class Hook(BaseModel):
     model: str = ""
     tool_name: str = ""
     tool_use_id: str = ""
-
-
-def hook_events(payload: Payload) -> Iterator[ev.Event]:
-    """What one hook says; nothing, when its payload is not one of Codex CLI's."""
-    read = READERS.get(payload.event)
-    if read is None:
-        return
-    try:
-        hook = Hook.model_validate(payload.fields)
-    except ValidationError:
-        return
-    common = {
-        "agent": NAME,
-        "session": clean(hook.session_id),
-        "at": payload.at,
-        "source": Source.HOOK,
-        "record": payload.event,
-        "pid": payload.pid,
-    }
-    yield from read(hook, common)
 
 
 def _session_start(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
@@ -86,3 +65,4 @@ READERS: Final[dict[str, Callable[[Hook, dict[str, Any]], Iterator[ev.Event]]]] 
     "agent-turn-complete": _notify,
     "SessionEnd": _session_end,
 }
+hook_events = hooks(NAME, Hook, READERS)

@@ -9,7 +9,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from aimond.agents.agent import SOURCES, clean, count, error_class, error_text, micros, word
+from aimond.agents.agent import SOURCES, count, error_class, error_text, micros, word
+from aimond.agents.payload import clean
 from aimond.core import event as ev
 from aimond.core.usage import Usage
 from aimond.otlp.record import Record
@@ -151,7 +152,7 @@ def _spawned(output: str) -> str:
     """The id of the sub-agent's own thread, from what its ``spawn_agent`` gave back."""
     try:
         answer = json.loads(output) if len(output) < 4096 else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     child = answer.get("agent_id") if isinstance(answer, dict) else None
     return clean(child) if isinstance(child, str) else ""

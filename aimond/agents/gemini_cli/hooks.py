@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from aimond.agents.agent import Payload, clean
 from aimond.agents.gemini_cli.telemetry import NAME, TITLE
+from aimond.agents.payload import clean, hooks
 from aimond.core import event as ev
-from aimond.core.evidence import Source
 
 
 class Details(BaseModel):
@@ -32,26 +31,6 @@ class Hook(BaseModel):
     notification_type: str = ""
     details: Details = Details()
     reason: str = ""
-
-
-def hook_events(payload: Payload) -> Iterator[ev.Event]:
-    """What one hook says; nothing, when its payload is not one of Gemini CLI's."""
-    read = READERS.get(payload.event)
-    if read is None:
-        return
-    try:
-        hook = Hook.model_validate(payload.fields)
-    except ValidationError:
-        return
-    common = {
-        "agent": NAME,
-        "session": clean(hook.session_id),
-        "at": payload.at,
-        "source": Source.HOOK,
-        "record": payload.event,
-        "pid": payload.pid,
-    }
-    yield from read(hook, common)
 
 
 def _session_start(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
@@ -90,3 +69,4 @@ READERS: Final[dict[str, Callable[[Hook, dict[str, Any]], Iterator[ev.Event]]]] 
     "AfterTool": _after_tool,
     "SessionEnd": _session_end,
 }
+hook_events = hooks(NAME, Hook, READERS)
