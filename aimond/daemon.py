@@ -14,7 +14,7 @@ from aimond import __version__
 from aimond.bus.service import Service
 from aimond.config import Config
 from aimond.core.change import Change, Health, Reason, Totals
-from aimond.core.snapshot import SessionSnapshot, State
+from aimond.core.snapshot import SessionSnapshot
 from aimond.core.turn import SECOND
 from aimond.metrics import Counters, Exposition
 from aimond.otlp import grpc, http
@@ -24,7 +24,6 @@ from aimond.spine import Spine
 
 _LOG: Final = logging.getLogger(__name__)
 LOOPBACK: Final = ("127.0.0.1", "::1")
-SEEN_AWAY: Final = (State.COMPLETED, State.FAILED, State.QUIET)
 
 
 def _now() -> int:
@@ -137,7 +136,7 @@ class Daemon:
 
     def acknowledge(self, agent: str, session_id: str) -> None:
         session = self._spine.tracker.find(f"{agent}:{session_id}")
-        if session and session.verdict.state in SEEN_AWAY:
+        if session:
             self._publish(self._spine.tracker.acknowledge(session, _now()))
 
     def acknowledge_all(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from aimond.core.event import Event
 from aimond.core.evidence import Source
@@ -44,8 +44,9 @@ def hooks(
         if read is None:
             return
         try:
-            hook = model.model_validate(payload.fields)
-        except (ValidationError, RecursionError):
+            told = dict(payload.fields)
+            hook = model.model_validate({name: value for name, value in told.items() if value is not None})
+        except (ValueError, TypeError, RecursionError):
             return
         session = clean(getattr(hook, "session_id", ""))
         if session:

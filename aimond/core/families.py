@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from aimond.core.session import Session
@@ -58,3 +58,8 @@ def has_busy_child(session: Session, sessions: Mapping[Key, Session]) -> bool:
     """A sub-agent of it has not finished."""
     busy = (State.WORKING, State.WAITING)
     return any(child.visible and child.verdict.state in busy for child in children(session, sessions))
+
+
+def sub_agents_first(some: Iterable[Session], sessions: Mapping[Key, Session]) -> list[Session]:
+    """Sessions before those who wait for them."""
+    return sorted(some, key=lambda session: (-len(list(ancestors(session, sessions))), session.started_at))

@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from aimond.core.session import Session
+from aimond.core.usage import NOTHING, Spent, total
+
+Key = tuple[str, str]
 
 
-def served_by(session: Session, sessions: Iterable[Session]) -> list[Session]:
-    """The hidden threads that worked for this session: those whose prompt was nearest in time to one of its own.
+class Servants:
+    """Whom each hidden thread serves: the session with the prompt nearest in time to its own, whatever came first."""
 
-    Derived whenever it is asked, so that it does not matter which of them was heard of first.
-    """
-    kin = [other for other in sessions if other.agent == session.agent and other.prompts]
-    hidden = [other for other in kin if other.hidden]
-    if not hidden:
-        return []
-    shown = [other for other in kin if other.shown and not other.hidden]
-    return [thread for thread in hidden if _nearest(thread.prompts[0], shown) is session]
+    def __init__(self, sessions: Mapping[Key, Session]) -> None:
+        self._sessions = sessions
+        self._serves: dict[Key, tuple[int, str]] = {}
 
+    def prompted(self, session: Session) -> None:
+        """A session was prompted, or was found to be hidden: see who is nearest now."""
+        key = (session.agent, session.id)
+        if not session.hidden:
+            for other in [other for other in self._serves if other[0] == session.agent]:
+                self._compare(other, session)
+        elif session.prompts:
+            for other in [key, *(other for other in self._serves if self._serves[other][1] == session.id)]:
+                self._serves.pop(other, None)
+                for candidate in list(self._sessions.values()):
+                    if candidate.agent == session.agent and candidate.shown and not candidate.hidden:
+                        self._compare(other, candidate)
 
-def _nearest(at: int, sessions: list[Session]) -> Session | None:
-    distances = ((min(abs(at - prompt) for prompt in session.prompts), session.id, session) for session in sessions)
-    return min(distances, key=lambda candidate: candidate[:2], default=(0, "", None))[2]
+    def _compare(self, hidden: Key, candidate: Session) -> None:
+        thread = self._sessions.get(hidden)
+        if thread is None:
+            self._serves.pop(hidden, None)
+        elif candidate.prompts and thread.prompts:
+            at = min(thread.prompts)
+            distance = min(abs(at - prompt) for prompt in candidate.prompts), candidate.id
+            self._serves[hidden] = min(self._serves.get(hidden, distance), distance)
+
+    def served_by(self, session: Session) -> Session | None:
+        """The session that this hidden thread works for."""
+        found = self._serves.get((session.agent, session.id))
+        return self._sessions.get((session.agent, found[1])) if found else None
+
+    def spent(self, session: Session) -> Spent:
+        """What hidden threads used for this session."""
+        return total(self.models(session).values())
+
+    def models(self, session: Session) -> Mapping[str, Spent]:
+        """The same by model."""
+        models: dict[str, Spent] = {}
+        for hidden, (_, served) in self._serves.items():
+            thread = self._sessions.get(hidden)
+            if served == session.id and hidden[0] == session.agent and thread:
+                for model, spent in thread.models.items():
+                    models[model] = models.get(model, NOTHING) + spent
+        return models

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from aimond.core import event as ev
 from aimond.core.change import Change, ErrorSeen, SessionRemoved
 from aimond.core.evidence import Reason
-from aimond.core.families import Traces, ancestors, children, has_busy_child
-from aimond.core.hidden import served_by
+from aimond.core.families import Traces, ancestors, children, has_busy_child, sub_agents_first
+from aimond.core.hidden import Servants
 from aimond.core.ledger import Ledger
 from aimond.core.processes import Processes
 from aimond.core.review import review
 from aimond.core.session import Session
-from aimond.core.snapshot import SessionSnapshot, most_urgent
+from aimond.core.sessions import Key, Sessions
+from aimond.core.snapshot import SessionSnapshot, State, most_urgent
 from aimond.core.state import Patience
 from aimond.core.turn import SECOND
-from aimond.core.usage import NOTHING, Spent, total
+from aimond.core.usage import NOTHING, Spent
 
-Key = tuple[str, str]
-
-SESSIONS_KEPT: Final = 1024
-TOMBSTONES: Final = 128
 # Ends that nobody saw: a word from such a session shows that there was none.
+CAN_BE_SEEN: Final = (State.COMPLETED, State.FAILED, State.QUIET)
 PRESUMED: Final = ("expired", "evicted")
-NO_PATIENCE: Final = Patience()
 _NEVER: Final = 2**63
 
 
@@ -35,12 +32,13 @@ class Tracker:
 
     def __init__(self, patience: Mapping[str, Patience], expire: int = 3600 * SECOND, visible: int = 256) -> None:
         self.patience, self.expire, self.max_visible = patience, expire, visible
-        self.sessions: dict[Key, Session] = {}
+        self.sessions = Sessions(patience)
         self.ledger = Ledger()
         self._processes = Processes()
         self._traces = Traces()
+        self._servants = Servants(self.sessions)
         self._touched: dict[Key, None] = {}
-        self._failed: list[tuple[Key, str]] = []
+        self._failed: list[tuple[Session, str]] = []
 
     # -- in -----------------------------------------------------------------------------------------
 
@@ -69,7 +67,7 @@ class Tracker:
 
     def deadline(self) -> int | None:
         """When ``tick`` has something to do, µs since the epoch; None: never, unless an event comes."""
-        times = [self._deadline(session) for session in self.sessions.values() if session.visible]
+        times = [self._deadline(session) for session in self.sessions.visible]
         return min((time for time in times if time < _NEVER), default=None)
 
     def _deadline(self, session: Session) -> int:
@@ -82,36 +80,42 @@ class Tracker:
 
     def _session_event(self, event: ev.Event, now: int) -> None:
         key = (event.agent, event.session)
-        session = self.sessions.get(key)
-        if session is None:
-            session = self._new_session(key)
+        session = self.sessions[key]
         if not session.add(event, now):
             return
         self._touched[key] = None
         if session.ended_at and self._revives(session, event):
             session.revive()
         self._bind(session, event.pid)
-        match event:
-            case ev.PromptSubmitted():
-                if event.trace:
-                    self._trace(key, event)
-                if not session.pid:
-                    self._find_terminal(session, event.at)
-            case ev.ModelCallFinished() if event.usage is not None:
-                self.ledger.add(event.at, event.spent)
-            case ev.ModelCallFailed() if not event.aborted:
-                self._failed.append((key, event.error_class))
-            case ev.SessionEnded() if event.at >= max(session.prompts, default=0):
-                session.end(event.at, event.reason)
-            case _:
-                pass
+        note = _NOTE.get(type(event))
+        if note:
+            note(self, session, event)
 
-    def _new_session(self, key: Key) -> Session:
-        if len(self.sessions) >= SESSIONS_KEPT:
-            oldest = min(self.sessions, key=lambda k: (self.sessions[k].visible, self.sessions[k].last_seen))
-            del self.sessions[oldest]
-        session = self.sessions[key] = Session(*key, self.patience.get(key[0], NO_PATIENCE))
-        return session
+    def _prompted(self, session: Session, event: ev.PromptSubmitted) -> None:
+        self._servants.prompted(session)
+        if event.trace:
+            kin = self._traces.join(event.trace, (session.agent, session.id), event.at)
+            for key in kin.keys() & self.sessions.keys():
+                self.sessions[key].traced_parent = kin[key]
+                self._touched[key] = None
+        if not session.pid:
+            self._find_terminal(session, event.at)
+
+    def _described(self, session: Session, event: ev.SessionDetail) -> None:
+        if event.hidden:
+            self._servants.prompted(session)
+
+    def _answered(self, session: Session, event: ev.ModelCallFinished) -> None:
+        if event.usage is not None:
+            self.ledger.add(event.at, event.spent)
+
+    def _call_failed(self, session: Session, event: ev.ModelCallFailed) -> None:
+        if not event.aborted:
+            self._failed.append((session, event.error_class))
+
+    def _said_farewell(self, session: Session, event: ev.SessionEnded) -> None:
+        if event.at >= max(session.prompts, default=0):
+            session.end(event.at, event.reason)
 
     def _revives(self, session: Session, event: ev.Event) -> bool:
         """An ended session is back: prompted again, resumed by another process, or only thought to be gone."""
@@ -124,10 +128,11 @@ class Tracker:
 
     def _bind(self, session: Session, pid: int) -> None:
         """Give a session its process; a CLI that shows one session at a time has left the older one (/clear)."""
-        if pid and pid != session.pid and not (session.pid and self._processes.exited(pid)):
+        moved = bool(pid) and pid != session.pid and not (session.pid and self._processes.exited(pid))
+        if moved:
             session.pid = pid
             session.say("directory", self._processes.directory(pid), 1)
-        if not session.pid or not session.patience.one_per_process:
+        if not session.pid or not session.patience.one_per_process or (session.visible and not moved):
             return
         for other in self.sessions.values():
             if other.pid == session.pid and other is not session and other.agent == session.agent and other.visible:
@@ -135,12 +140,6 @@ class Tracker:
                 if newer.shown and not older.ended_at:
                     older.end(newer.started_at, "replaced")
                     self._touched[older.agent, older.id] = None
-
-    def _trace(self, key: Key, event: ev.PromptSubmitted) -> None:
-        for member, parent in self._traces.join(event.trace, key, event.at).items():
-            if member in self.sessions:
-                self.sessions[member].traced_parent = parent
-                self._touched[member] = None
 
     # -- processes ----------------------------------------------------------------------------------
 
@@ -167,38 +166,22 @@ class Tracker:
 
     def _review(self, now: int) -> list[Change]:
         """What is different now, session by session, sub-agents before those who wait for them."""
-        concerned = {
-            (session.agent, session.id): session
-            for key in self._touched
-            if key in self.sessions
-            for session in self._concerned(key)
-        }
+        touched = [key for key in self._touched if key in self.sessions]
+        concerned = {(each.agent, each.id): each for key in touched for each in self._concerned(key)}
         self._touched.clear()
         changes: list[Change] = []
-        for session in sorted(concerned.values(), key=self._generation):
+        for session in sub_agents_first(concerned.values(), self.sessions):
             if not session.ended_at and self._processes.exited(session.pid):
                 session.end(self._processes.exited(session.pid), "exited")
             if (session.shown and not session.hidden) or session.visible:
-                changes += review(session, now, has_busy_child(session, self.sessions), self._served(session))
-        for key, error_class in self._failed:
-            failed = self.sessions.get(key)
-            if failed and failed.seen:
-                changes.append(ErrorSeen(failed.seen, error_class))
+                busy = has_busy_child(session, self.sessions)
+                changes += review(session, now, busy, self._servants.spent(session))
+        changes += [ErrorSeen(session.seen, failure) for session, failure in self._failed if session.seen]
         self._failed.clear()
         changes += self._evict(now)
         if any(isinstance(change, SessionRemoved) for change in changes):
-            self._forget()
+            self.sessions.forget()
         return changes
-
-    def _generation(self, session: Session) -> tuple[int, int]:
-        """Sub-agents before those who wait for them."""
-        return -len(list(ancestors(session, self.sessions))), session.started_at
-
-    def _forget(self) -> None:
-        """Keep the newest of those that are gone, for what still comes of them."""
-        gone = [key for key, session in self.sessions.items() if session.ended_at and not session.visible]
-        for key in sorted(gone, key=lambda key: self.sessions[key].ended_at)[:-TOMBSTONES]:
-            del self.sessions[key]
 
     def _concerned(self, key: Key) -> Iterable[Session]:
         """Who looks different when this one does: who waits for it, its sub-agents when it ends, whom it serves."""
@@ -213,15 +196,12 @@ class Tracker:
                     child.end(parent.ended_at, parent.end_reason)
                     gone.append(child)
                     yield child
-        if session.hidden:
-            yield from (other for other in self.sessions.values() if other.agent == session.agent and other.visible)
-
-    def _served(self, session: Session) -> Spent:
-        served = served_by(session, self.sessions.values())
-        return total(spent for other in served for spent in other.models.values())
+        served = self._servants.served_by(session) if session.hidden else None
+        if served and served.visible:
+            yield served
 
     def _evict(self, now: int) -> list[Change]:
-        visible = [session for session in self.sessions.values() if session.visible]
+        visible = list(self.sessions.visible)
         changes: list[Change] = []
         for session in sorted(visible, key=lambda s: s.last_seen)[: max(0, len(visible) - self.max_visible)]:
             session.end(now, "evicted")
@@ -237,18 +217,13 @@ class Tracker:
     def usage(self, session: Session) -> Mapping[str, Spent]:
         """What a session used per model, with the hidden threads that served it."""
         models = dict(session.models)
-        for other in served_by(session, self.sessions.values()):
-            for model, spent in other.models.items():
-                models[model] = models.get(model, NOTHING) + spent
+        for model, spent in self._servants.models(session).items():
+            models[model] = models.get(model, NOTHING) + spent
         return models
 
     def find(self, wanted: str) -> Session | None:
         """The visible session of that id; ``agent:id`` tells two of the same id apart."""
-        agent, _, bare = wanted.partition(":")
-        exact = self.sessions.get((agent, bare))
-        if exact and exact.visible:
-            return exact
-        return next((s for s in self.sessions.values() if s.id == wanted and s.visible), None)
+        return self.sessions.find(wanted)
 
     def explain(self, wanted: str) -> list[Reason] | None:
         """Why a session is in its state, newest first; None if there is no such session."""
@@ -257,6 +232,17 @@ class Tracker:
 
     def acknowledge(self, session: Session, now: int) -> list[Change]:
         """The user has seen it: completed, failed and quiet become idle."""
+        if session.verdict.state not in CAN_BE_SEEN:
+            return []
         session.newest.acknowledged = session.verdict.state
         self._touched[session.agent, session.id] = None
         return self._review(now)
+
+
+_NOTE: Final[dict[type[ev.Event], Callable[[Tracker, Session, Any], None]]] = {
+    ev.PromptSubmitted: Tracker._prompted,
+    ev.SessionDetail: Tracker._described,
+    ev.ModelCallFinished: Tracker._answered,
+    ev.ModelCallFailed: Tracker._call_failed,
+    ev.SessionEnded: Tracker._said_farewell,
+}

@@ -111,17 +111,20 @@ class Turn:
 
     def _claim(self, event: ev.TurnFinished) -> None:
         if event not in self.claims:
-            self.claims.append(event)
+            self.claims = [*self.claims[-63:], event]
 
     def _refuted(self, event: ev.TurnGoesOn) -> None:
-        self.refuted.add(event.claim)
+        if len(self.refuted) < 8 * REMEMBERED:
+            self.refuted.add(event.claim)
 
     def _background(self, event: ev.BackgroundStarted) -> None:
-        self.background.setdefault(event.task, 0)
+        if len(self.background) < REMEMBERED:
+            self.background.setdefault(event.task, 0)
 
     def _background_over(self, event: ev.BackgroundFinished) -> None:
-        self.background[event.task] = event.at
-        if event.wakes:
+        if event.task in self.background or len(self.background) < REMEMBERED:
+            self.background[event.task] = event.at
+        if event.wakes and len(self.wake_ups) < REMEMBERED:
             self.wake_ups.add(event.at)
 
     def _asked(self, event: ev.WaitStarted) -> None:

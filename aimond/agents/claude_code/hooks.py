@@ -12,14 +12,6 @@ from aimond.agents.payload import clean, hooks
 from aimond.core import event as ev
 
 
-class Task(BaseModel):
-    """One entry of ``background_tasks`` (2.1.330)."""
-
-    id: str = ""
-    type: str = ""
-    status: str = ""
-
-
 class Hook(BaseModel):
     """The fields that are read; all others are dropped here."""
 
@@ -34,7 +26,7 @@ class Hook(BaseModel):
     tool_use_id: str = ""
     duration_ms: float = Field(0, ge=0, le=10**12, allow_inf_nan=False)
     notification_type: str = ""
-    background_tasks: list[Task] | None = None
+    background_tasks: list[Any] | None = None
     agent_id: str = ""
     agent_type: str = ""
     reason: str = ""
@@ -71,8 +63,8 @@ def _tool_over(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
 
 def _stop(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
     for task in hook.background_tasks or ():
-        if task.type == "subagent" and task.status == "running":
-            yield ev.BackgroundStarted(**common, task=clean(task.id))
+        if isinstance(task, dict) and (task.get("type"), task.get("status")) == ("subagent", "running"):
+            yield ev.BackgroundStarted(**common, task=clean(str(task.get("id"))))
     # 2.0.76 calls Stop after an API error too, and lists no tasks: the logs have to tell how the turn ended.
     outcome = ev.Outcome.COMPLETED if hook.background_tasks is not None else None
     yield ev.TurnFinished(**common, outcome=outcome, weak=True)

@@ -1,0 +1,48 @@
+"""All sessions that are remembered: visible, hidden, not shown yet, and the newest of those that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from aimond.core.session import Session
+from aimond.core.state import Patience
+
+Key = tuple[str, str]
+
+KEPT: Final = 1024
+GONE_KEPT: Final = 128
+NO_PATIENCE: Final = Patience()
+
+
+class Sessions(dict[Key, Session]):
+    """Sessions by (agent, id), as many as may be kept."""
+
+    def __init__(self, patience: Mapping[str, Patience]) -> None:
+        super().__init__()
+        self._patience = patience
+
+    def __missing__(self, key: Key) -> Session:
+        """A session that is told of for the first time; the one silent for longest makes room for it."""
+        if len(self) >= KEPT:
+            del self[min(self, key=lambda key: (self[key].visible, self[key].last_seen))]
+        session = self[key] = Session(*key, self._patience.get(key[0], NO_PATIENCE))
+        return session
+
+    @property
+    def visible(self) -> Iterator[Session]:
+        return (session for session in self.values() if session.visible)
+
+    def forget(self) -> None:
+        """Keep only the newest of those that are gone, for what still comes of them."""
+        gone = [key for key, session in self.items() if session.ended_at and not session.visible]
+        for key in sorted(gone, key=lambda key: self[key].ended_at)[:-GONE_KEPT]:
+            del self[key]
+
+    def find(self, wanted: str) -> Session | None:
+        """The visible session of that id; ``agent:id`` tells two of the same id apart."""
+        agent, _, bare = wanted.partition(":")
+        exact = self.get((agent, bare))
+        if exact and exact.visible:
+            return exact
+        return next((session for session in self.visible if session.id == wanted), None)
