@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FILES = {str(path.relative_to(ROOT)).removesuffix(".py"): path for path in sorted((ROOT / "aimond").rglob("*.py"))}
 
-(LINES,)  # What is above 250 lines, and is to be taken apart when it grows further.
+LINES = 250
 NO_NAMES = {"manager", "managers", "handler", "handlers", "utils", "util", "helpers", "helper", "common", "misc"}
 
 
