@@ -7,6 +7,7 @@ from typing import Final
 from aimond.core import event as ev
 from aimond.core.evidence import LADDER
 from aimond.core.turn import MS, SECOND, SLACK, Turn
+from aimond.core.usage import Spent, total
 
 # A span that ends a turn began with it: Claude Code's 45 ms before the prompt's record, Codex's up to 130 ms (0.169.0).
 CLAIM_BEFORE: Final = 3 * SECOND
@@ -45,10 +46,13 @@ def asked_for_a_tool(turn: Turn, answer: ev.ModelCallFinished) -> bool:
     return any(other.ends is False and other.at >= answer.at - SLACK for other in turn.answers)
 
 
-def is_counted(turn: Turn, claim: ev.TurnFinished) -> bool:
-    """The tokens of the turn's last call are known, not only that there was one."""
-    last = last_word(turn, until=claim.at)
-    return last is not None and any(a.usage is not None and a.at >= last.at - SLACK for a in turn.answers)
+def summed_up(turn: Turn) -> Spent:
+    """What the turn used, as far as anybody has told: spans overtake the logs that count, by 1 to 45 ms and more."""
+    counted = [answer.at for answer in turn.answers if answer.usage]
+    ahead = [a for a in turn.answers if a.told and not any(abs(a.at - at) <= SLACK for at in counted)]
+    spent = turn.spent + total(Spent(1, answer.told) for answer in ahead if answer.told)
+    whole = [claim.told for claim in turn.claims if claim.told and claim.told.total > spent.usage.total]
+    return Spent(max(spent.requests, 1), whole[-1], spent.cost, spent.reported, spent.computed) if whole else spent
 
 
 def _is_main(answer: ev.ModelCallFinished, main_model: str) -> bool:

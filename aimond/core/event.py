@@ -85,13 +85,15 @@ class ModelCallStarted(Event):
 class ModelCallFinished(Event):
     """A model answered. ``started``: when the request began, 0 when not said. ``main``: False for helpers (routers,
     titles, sub-agents), None where the CLI does not say. ``ends``: True if it gave the floor back, False if it asked
-    for a tool, None where the CLI does not say. ``usage`` None: counted elsewhere, here only as proof of when."""
+    for a tool, None where the CLI does not say. ``usage``: to be counted, None where that is done elsewhere.
+    ``told``: the same, known ahead of the record that counts."""
 
     model: str = ""
     started: int = 0
     main: bool | None = True
     ends: bool | None = None
     usage: Usage | None = None
+    told: Usage | None = None
     cost: Decimal | None = None
 
     @property
@@ -169,6 +171,7 @@ class TurnFinished(Event):
     started: int = 0
     weak: bool = False
     claim: str = ""
+    told: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,14 +98,15 @@ def _announcement(session: Session, turn: Turn, snapshot: SessionSnapshot, proof
     answer = turn.answers[-1].at if turn.answers else turn.last_at
     ended = answer if proof.source in (Source.TIMER, Source.PROCESS) else proof.since
     number = session.turn_count - (len(session.turns) - 1 - session.turns.index(turn))
+    spent = ending.summed_up(turn)
     return TurnCompleted(
         session=snapshot,
         turn=number,
         duration=max(0, ended - turn.started),
-        input_tokens=turn.spent.usage.whole_input,
-        output_tokens=turn.spent.usage.output,
-        cost=turn.spent.known_cost,
-        cost_basis=turn.spent.basis,
+        input_tokens=spent.usage.whole_input,
+        output_tokens=spent.usage.output,
+        cost=spent.known_cost,
+        cost_basis=spent.basis,
         evidence=proof.source.value,
         confidence=proof.confidence,
     )

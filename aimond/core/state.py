@@ -10,7 +10,7 @@ from aimond.core import ending
 from aimond.core.event import Outcome, TurnFinished
 from aimond.core.evidence import EXACT, INFERRED, Source
 from aimond.core.snapshot import State
-from aimond.core.turn import MS, SECOND, SLACK, Rest, Turn
+from aimond.core.turn import SECOND, SLACK, Rest, Turn
 
 if TYPE_CHECKING:
     from aimond.core.session import Session
@@ -56,8 +56,6 @@ class Verdict:
     seen: State | None = None
 
 
-# Logs and spans leave in requests of their own: 1 to 45 ms apart (Claude Code 2.1.330, Codex CLI 0.169.0).
-LOGS_BEHIND: Final = 300 * MS
 # How long after a turn's end the records of its last answer may still come (Gemini CLI 0.61.0: 5.2 s).
 OUTCOME_LATE: Final = 6 * SECOND
 
@@ -111,7 +109,7 @@ def _ended(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict 
         return Verdict(State.IDLE, "", claim.at, claim.source, EXACT, claim.record)
     if outcome is Outcome.COMPLETED:
         held = _held(session, turn, claim, now)
-        if held or (held := _uncounted(session, turn, claim, now)):
+        if held:
             return held
     elif (
         outcome is Outcome.INTERRUPTED
@@ -121,15 +119,6 @@ def _ended(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict 
         # The turn is over; whether it was cut, the answer's own record will tell, which may still be on its way.
         return Verdict(State.IDLE, "", claim.at, claim.source, EXACT, claim.record, known)
     return Verdict(STATE_OF[outcome], _why(outcome, turn), claim.at, claim.source, EXACT, claim.record)
-
-
-def _uncounted(session: Session, turn: Turn, claim: TurnFinished, now: int) -> Verdict | None:
-    """A span that overtook the logs of its turn waits a moment for them: the announcement sums up what the turn
-    used."""
-    until = session.last_seen + LOGS_BEHIND
-    if claim.source is not Source.SPAN or now >= until or turn.announced or ending.is_counted(turn, claim):
-        return None
-    return Verdict(State.WORKING, "", turn.resumed, until=until)
 
 
 def _answered(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:

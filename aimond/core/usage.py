@@ -32,6 +32,9 @@ class Usage:
             self.reasoning + other.reasoning,
         )
 
+    def __bool__(self) -> bool:
+        return self.total > 0
+
     @property
     def whole_input(self) -> int:
         """All that the model read, cached or not."""

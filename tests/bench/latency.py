@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import islice
 from statistics import quantiles
 from typing import Any, Final
 
@@ -21,9 +20,9 @@ from tests.bench.post import Exporter, exporter, wire
 from tests.bench.servers import serving
 from tests.bench.turns import APART, turns
 
-SAMPLES: Final = 600
+SAMPLES: Final = 1000
 WARM_UP: Final = 100
-PART: Final = 150
+PART: Final = 250
 REST: Final = 0.001  # seconds; what a server does after its signal must not burden the next sample
 BARS: Final = ((50, 2.5), (99, 5.0))  # percentiles
 
@@ -65,20 +64,25 @@ async def measure(sessions: int) -> list[Figure]:
     """ms with so many sessions visible; samples of floor and aimond take turns."""
     warm_up = max(WARM_UP, 2 * sessions)  # every session is there afterwards
     first = time.time_ns() - (warm_up + SAMPLES) * APART  # nothing is told from the future
-    steps = list(islice(turns(sessions, first), warm_up + SAMPLES))
-    pairs = []
-    with serving() as servers:
+    pairs: list[tuple[float, float]] = []
+    with serving(sessions) as servers:
         async with (
             listening(servers.bus.address) as ear,
             exporter(servers.floor.port) as to_floor,
             exporter(servers.aimond.port) as to_aimond,
         ):
-            for step in steps:
+            for step in turns(sessions, first):
+                if not step.state:
+                    await to_aimond.post(step.request)
+                    await asyncio.sleep(REST)
+                    continue
                 nothing = wire(Post("", SIGNAL_PATH, "application/x-protobuf", bytes(step.size)))
                 floor, _ = await _sample(nothing, to_floor, ear)
                 aimond, (_, session, _, state, _) = await _sample(step.request, to_aimond, ear)
                 assert (session, state) == (step.session, step.state)
                 pairs.append((floor, aimond))
+                if len(pairs) == warm_up + SAMPLES:
+                    break
     measured = pairs[warm_up:]
     parts = [measured[start : start + PART] for start in range(0, SAMPLES, PART)]
     name = f"latency, {sessions} session{'s' * (sessions > 1)}"

@@ -37,6 +37,11 @@ class Exporter:
         body = await self._reader.readexactly(length)
         assert head.startswith(b"http/1.1 200"), (head, body)
 
+    async def post(self, request: bytes) -> None:
+        """Send, and wait for the answer."""
+        self.send(request)
+        await self.answered()
+
 
 @asynccontextmanager
 async def exporter(port: int) -> AsyncIterator[Exporter]:
@@ -53,5 +58,4 @@ async def deliver(posts: Iterable[Post], port: int) -> None:
     for _, together in groupby(posts, key=lambda post: post.connection):
         async with exporter(port) as to:
             for post in together:
-                to.send(wire(post))
-                await to.answered()
+                await to.post(wire(post))

@@ -15,13 +15,12 @@ from typing import Final
 from tests.busdaemon import PrivateBus
 
 START: Final = 20.0  # seconds
-# As many as one person may have open; the tapes would make it hundreds.
 CONFIG: Final = """
 [otlp]
 http_port = 0
 grpc = false
 [sessions]
-max = 50
+max = {sessions}
 """
 
 
@@ -48,12 +47,12 @@ class Servers:
 
 
 @contextmanager
-def serving() -> Iterator[Servers]:
-    """Both, freshly started."""
+def serving(sessions: int) -> Iterator[Servers]:
+    """Both, freshly started; the daemon shows at most so many sessions."""
     with ExitStack() as running:
         bus = running.enter_context(PrivateBus())
         config = bus.directory / "config.toml"
-        config.write_text(CONFIG)
+        config.write_text(CONFIG.format(sessions=sessions))
         aimond = running.enter_context(_started(bus, "aimond", "run", "--config", str(config)))
         floor = running.enter_context(_started(bus, "tests.bench.floor"))
         yield Servers(aimond, floor, bus)

@@ -1,4 +1,4 @@
-"""A real turn of Claude Code, taken again and again by any number of sessions: each of its posts changes a state."""
+"""A real turn of Claude Code, taken again and again by any number of sessions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ from tests.bench.bodies import TAPES, Post, items, renamed
 from tests.bench.post import wire
 
 TAPE: Final = TAPES / "claude/2.1.330/tui-auto.tape.jsonl.gz"
-# Its first prompt, alone in its request, and the spans that end that turn 0.6 s later; what each makes of its session.
-STEPS: Final = (("logs", b"claude_code.user_prompt", "working"), ("traces", b"claude_code.interaction", "completed"))
+# Its first prompt, then the logs and the spans that end that turn, and what each makes of its session. (The spans came
+# 22 ms before these logs; what is told of an ending may wait for both.)
+STEPS: Final = (
+    ("logs", b"claude_code.user_prompt", "working"),
+    ("logs", b"claude_code.api_request", ""),
+    ("traces", b"claude_code.interaction", "completed"),
+)
 APART: Final = 5_000_000_000  # ns between two turns of one session
 TIMES: Final = ("time_unix_nano", "observed_time_unix_nano", "start_time_unix_nano", "end_time_unix_nano")
 IDS: Final = ("trace_id", "span_id", "parent_span_id")
@@ -22,7 +27,7 @@ IDS: Final = ("trace_id", "span_id", "parent_span_id")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A request, the size of its body, and the state that it brings its session into."""
+    """A request, the size of its body, and the state that it brings its session into, "" if none yet."""
 
     request: bytes
     size: int

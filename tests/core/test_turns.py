@@ -8,11 +8,13 @@ import pytest
 
 from aimond.core import event as ev
 from aimond.core.turn import SECOND
+from aimond.core.usage import Usage
 from tests.core.story import (
     COMPLETED,
     FAILED,
     HOOK,
     INTERRUPTED,
+    SPAN,
     Story,
     answer,
     calls,
@@ -93,6 +95,24 @@ def test_the_announcement_sums_up_its_turn() -> None:
     story.hear(13, stop(13))
     told = story.done[-1]
     assert (told.turn, told.input_tokens, told.output_tokens, told.duration) == (2, 23, 2, 3 * SECOND)
+
+
+def test_the_announcement_knows_what_only_a_span_has_told_yet() -> None:
+    """Spans overtake the logs that count; each call is summed up once, whoever told of it."""
+    told = Usage(input=30, output=2)
+    story = Story()
+    story.hear(1, prompt(0), answer(0.9, tokens=100))
+    story.hear(3, answer(0.9, source=SPAN, usage=None, told=told), answer(2, source=SPAN, usage=None, told=told))
+    story.hear(3, over(2.1, began=0))
+    assert (story.done[0].input_tokens, story.done[0].output_tokens) == (130, 3)
+    assert story.now().input_tokens == 100
+
+
+def test_the_announcement_knows_what_the_turns_own_span_has_told() -> None:
+    story = Story()
+    story.hear(1, prompt(0), answer(0.9, tokens=100))
+    story.hear(3, over(2.1, began=0, outcome=COMPLETED, told=Usage(input=130, output=3)))
+    assert (story.done[0].input_tokens, story.done[0].output_tokens) == (130, 3)
 
 
 def test_late_data_adds_to_its_own_turn_and_reopens_nothing() -> None:

@@ -102,12 +102,17 @@ def _api_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
         main=main,
         started=record.at - micros(attributes, "duration_ms"),
         cost=dollars(attributes, "cost_usd"),
-        usage=Usage(
-            input=count(attributes, "input_tokens"),
-            cache_read=count(attributes, "cache_read_tokens"),
-            cache_write=count(attributes, "cache_creation_tokens"),
-            output=count(attributes, "output_tokens"),
-        ),
+        usage=_usage(record),
+    )
+
+
+def _usage(record: Record) -> Usage:
+    attributes = record.attributes
+    return Usage(
+        input=count(attributes, "input_tokens"),
+        cache_read=count(attributes, "cache_read_tokens"),
+        cache_write=count(attributes, "cache_creation_tokens"),
+        output=count(attributes, "output_tokens"),
     )
 
 
@@ -187,6 +192,7 @@ def _llm_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
         key=record.span,
         model=word(record.attributes, "model"),
         started=record.start,
+        told=_usage(record) or None,
         ends=False if record.attributes.text("stop_reason") == "tool_use" else None,
     )
 

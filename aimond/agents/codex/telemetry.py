@@ -168,11 +168,19 @@ def _agent_response(record: Record, common: dict[str, Any]) -> Iterator[ev.Event
 
 def _turn_span(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     """The exact end of a turn: sums of tokens if it went well, zeros if it failed, none if it was cut (0.169.0)."""
-    tokens = record.attributes.integer("codex.turn.token_usage.total_tokens")
+    attributes, prefix = record.attributes, "codex.turn.token_usage."
+    tokens = attributes.integer(f"{prefix}total_tokens")
     outcome = ev.Outcome.INTERRUPTED
     if tokens is not None:
         outcome = ev.Outcome.COMPLETED if tokens else ev.Outcome.FAILED
-    yield ev.TurnFinished(**common, outcome=outcome, started=record.start, claim=record.span)
+    told = Usage(
+        input=count(attributes, f"{prefix}non_cached_input_tokens"),
+        cache_read=count(attributes, f"{prefix}cached_input_tokens"),
+        cache_write=count(attributes, f"{prefix}cache_write_input_tokens"),
+        output=count(attributes, f"{prefix}output_tokens"),
+        reasoning=count(attributes, f"{prefix}reasoning_output_tokens"),
+    )
+    yield ev.TurnFinished(**common, outcome=outcome, started=record.start, claim=record.span, told=told or None)
 
 
 READERS: Final[dict[str, Callable[[Record, dict[str, Any]], Iterator[ev.Event]]]] = {
