@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from aimond.core.session import Session
+from aimond.core.sessions import Key, Sessions
 from aimond.core.snapshot import State
-
-Key = tuple[str, str]
 
 TRACES_KEPT: Final = 1024
 MEMBERS_KEPT: Final = 64
@@ -34,32 +33,22 @@ class Traces:
         return {member: "" if member == first else first[1] for member in members} if len(members) > 1 else {}
 
 
-def parent_of(session: Session, sessions: Mapping[Key, Session]) -> Session | None:
-    """The session whose sub-agent this is, if it is known."""
-    return sessions.get((session.agent, session.parent)) if session.parent else None
-
-
-def ancestors(session: Session, sessions: Mapping[Key, Session]) -> Iterator[Session]:
+def ancestors(session: Session, sessions: Sessions) -> Iterator[Session]:
     """Its parent, and that one's, and so on; strangers could make a ring of them."""
     for _ in range(GENERATIONS):
-        parent = parent_of(session, sessions)
+        parent = sessions.get((session.agent, session.parent)) if session.parent else None
         if parent is None:
             return
         yield parent
         session = parent
 
 
-def children(session: Session, sessions: Mapping[Key, Session]) -> list[Session]:
-    """Its sub-agents that are sessions of their own."""
-    return [child for child in sessions.values() if child.parent == session.id and child.agent == session.agent]
-
-
-def has_busy_child(session: Session, sessions: Mapping[Key, Session]) -> bool:
+def has_busy_child(session: Session, sessions: Sessions) -> bool:
     """A sub-agent of it has not finished."""
     busy = (State.WORKING, State.WAITING)
-    return any(child.visible and child.verdict.state in busy for child in children(session, sessions))
+    return any(child.visible and child.verdict.state in busy for child in sessions.children(session))
 
 
-def sub_agents_first(some: Iterable[Session], sessions: Mapping[Key, Session]) -> list[Session]:
+def sub_agents_first(some: Iterable[Session], sessions: Sessions) -> list[Session]:
     """Sessions before those who wait for them."""
     return sorted(some, key=lambda session: (-len(list(ancestors(session, sessions))), session.started_at))

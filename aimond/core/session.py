@@ -30,7 +30,7 @@ class Session:
         self.asks: dict[int, bool] = {}
         self.hidden = self.shown = False
         self.pid = 0
-        self.told_parent = self.traced_parent = ""
+        self.told_parent = self.traced_parent = self.filed = ""
         self.prompts: list[int] = []
         self.models: dict[str, Spent] = {}
         self.tools: set[str] = set()

@@ -21,11 +21,12 @@ class Sessions(dict[Key, Session]):
     def __init__(self, patience: Mapping[str, Patience]) -> None:
         super().__init__()
         self._patience = patience
+        self._children: dict[Key, dict[Key, None]] = {}
 
     def __missing__(self, key: Key) -> Session:
         """A session that is told of for the first time; the one silent for longest makes room for it."""
         if len(self) >= KEPT:
-            del self[min(self, key=lambda key: (self[key].visible, self[key].last_seen))]
+            self.drop(min(self, key=lambda key: (self[key].visible, self[key].last_seen)))
         session = self[key] = Session(*key, self._patience.get(key[0], NO_PATIENCE))
         return session
 
@@ -37,7 +38,24 @@ class Sessions(dict[Key, Session]):
         """Keep only the newest of those that are gone, for what still comes of them."""
         gone = [key for key, session in self.items() if session.ended_at and not session.visible]
         for key in sorted(gone, key=lambda key: self[key].ended_at)[:-GONE_KEPT]:
-            del self[key]
+            self.drop(key)
+
+    def drop(self, key: Key) -> None:
+        """Forget a session."""
+        session = self.pop(key)
+        self._children.get((session.agent, session.filed), {}).pop(key, None)
+
+    def file(self, session: Session) -> None:
+        """Note whose sub-agent it is, if that is news."""
+        if session.filed != session.parent:
+            key = session.agent, session.id
+            self._children.get((session.agent, session.filed), {}).pop(key, None)
+            session.filed = session.parent
+            self._children.setdefault((session.agent, session.filed), {})[key] = None
+
+    def children(self, session: Session) -> list[Session]:
+        """Its sub-agents that are sessions of their own."""
+        return [self[key] for key in self._children.get((session.agent, session.id), ())]
 
     def find(self, wanted: str) -> Session | None:
         """The visible session of that id; ``agent:id`` tells two of the same id apart."""

@@ -23,6 +23,9 @@ class State(StrEnum):
 URGENCY: Final = (State.WAITING, State.FAILED, State.COMPLETED, State.QUIET, State.WORKING, State.IDLE)
 
 
+_RANK: Final = {state: rank for rank, state in enumerate(URGENCY)}
+
+
 class Basis(StrEnum):
     """How a sum of money is known. MIXED: reported and computed parts; PARTIAL: some calls have no price."""
 
@@ -80,4 +83,4 @@ class SessionSnapshot:
 
 def most_urgent(sessions: list[SessionSnapshot]) -> list[SessionSnapshot]:
     """The sessions by urgency of their state, the most recently active first among equals."""
-    return sorted(sessions, key=lambda session: (URGENCY.index(session.state), -session.last_activity, session.id))
+    return sorted(sessions, key=lambda session: (_RANK[session.state], -session.last_activity, session.id))

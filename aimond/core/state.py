@@ -26,7 +26,8 @@ class Patience:
 
     ``failure``: after a failed attempt, longer than any pause between retries. ``wake``: after a sub-agent's end,
     until its parent goes on by itself. ``hold``: for sub-agents that never report back. ``one_per_process``: a
-    process shows one session at a time. ``denies_silently``: no record tells that its user refused a tool."""
+    process shows one session at a time. ``denies_silently``: no record tells that its user refused a tool.
+    ``sub_agents_share_trace``: a sub-agent is a session of its own, prompted under its parent\'s trace id."""
 
     settle: int = 7 * SECOND
     unsure: int = 60 * SECOND
@@ -39,6 +40,7 @@ class Patience:
     hold: int = 900 * SECOND
     one_per_process: bool = False
     denies_silently: bool = False
+    sub_agents_share_trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from aimond.core import event as ev
-from aimond.core.change import Change, ErrorSeen, SessionRemoved
+from aimond.core.change import Change, ErrorSeen, SessionAdded, SessionRemoved
 from aimond.core.evidence import Reason
-from aimond.core.families import Traces, ancestors, children, has_busy_child, sub_agents_first
+from aimond.core.families import Traces, ancestors, has_busy_child, sub_agents_first
 from aimond.core.hidden import Servants
 from aimond.core.ledger import Ledger
 from aimond.core.processes import Processes
@@ -38,6 +38,7 @@ class Tracker:
         self._traces = Traces()
         self._servants = Servants(self.sessions)
         self._touched: dict[Key, None] = {}
+        self._due: dict[Key, int] = {}
         self._failed: list[tuple[Session, str]] = []
 
     # -- in -----------------------------------------------------------------------------------------
@@ -58,23 +59,27 @@ class Tracker:
 
     def tick(self, now: int) -> list[Change]:
         """Let time pass: silence is a fact too."""
-        for key, session in self.sessions.items():
-            if session.visible and self._deadline(session) <= now:
-                self._touched[key] = None
-                if self._expires(session) <= now:
-                    session.end(now, "expired")
+        for key in [key for key, due in self._due.items() if due <= now]:
+            session = self.sessions[key]
+            self._touched[key] = None
+            if self._expires(session) <= now:
+                session.end(now, "expired")
         return self._review(now)
 
     def deadline(self) -> int | None:
         """When ``tick`` has something to do, µs since the epoch; None: never, unless an event comes."""
-        times = [self._deadline(session) for session in self.sessions.visible]
-        return min((time for time in times if time < _NEVER), default=None)
-
-    def _deadline(self, session: Session) -> int:
-        return min(session.verdict.until or _NEVER, self._expires(session))
+        return min(self._due.values(), default=None)
 
     def _expires(self, session: Session) -> int:
         return _NEVER if session.pid in self._processes else session.last_seen + self.expire
+
+    def _set_due(self, session: Session) -> None:
+        key = session.agent, session.id
+        due = min(session.verdict.until or _NEVER, self._expires(session))
+        if session.visible and due < _NEVER:
+            self._due[key] = due
+        else:
+            self._due.pop(key, None)
 
     # -- events -------------------------------------------------------------------------------------
 
@@ -83,6 +88,7 @@ class Tracker:
         session = self.sessions[key]
         if not session.add(event, now):
             return
+        self.sessions.file(session)
         self._touched[key] = None
         if session.ended_at and self._revives(session, event):
             session.revive()
@@ -93,10 +99,11 @@ class Tracker:
 
     def _prompted(self, session: Session, event: ev.PromptSubmitted) -> None:
         self._servants.prompted(session)
-        if event.trace:
+        if event.trace and session.patience.sub_agents_share_trace:
             kin = self._traces.join(event.trace, (session.agent, session.id), event.at)
             for key in kin.keys() & self.sessions.keys():
                 self.sessions[key].traced_parent = kin[key]
+                self.sessions.file(self.sessions[key])
                 self._touched[key] = None
         if not session.pid:
             self._find_terminal(session, event.at)
@@ -176,9 +183,11 @@ class Tracker:
             if (session.shown and not session.hidden) or session.visible:
                 busy = has_busy_child(session, self.sessions)
                 changes += review(session, now, busy, self._servants.spent(session))
+                self._set_due(session)
         changes += [ErrorSeen(session.seen, failure) for session, failure in self._failed if session.seen]
         self._failed.clear()
-        changes += self._evict(now)
+        if any(isinstance(change, SessionAdded) for change in changes):
+            changes += self._evict(now)
         if any(isinstance(change, SessionRemoved) for change in changes):
             self.sessions.forget()
         return changes
@@ -191,7 +200,7 @@ class Tracker:
         gone = [session] if session.ended_at else []
         while gone:
             parent = gone.pop()
-            for child in children(parent, self.sessions):
+            for child in self.sessions.children(parent):
                 if not child.ended_at:
                     child.end(parent.ended_at, parent.end_reason)
                     gone.append(child)
@@ -206,6 +215,7 @@ class Tracker:
         for session in sorted(visible, key=lambda s: s.last_seen)[: max(0, len(visible) - self.max_visible)]:
             session.end(now, "evicted")
             changes += review(session, now, False, NOTHING)
+            self._set_due(session)
         return changes
 
     # -- readers ------------------------------------------------------------------------------------

@@ -43,8 +43,9 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A post as recorded. ``items``: how many log records, spans or metrics it carries."""
+    """A post as recorded on that tape. ``items``: how many log records, spans or metrics it carries."""
 
+    tape: str
     post: Post
     items: int
     ids: re.Pattern[bytes]
@@ -64,13 +65,13 @@ def renamed(old: bytes, number: int) -> bytes:
 
 @cache
 def recorded(tool: str, signal: str) -> list[Request]:
-    """The requests of that signal in all tapes of one tool ("" for any), as they came."""
+    """The requests of that signal in all tapes of one tool ("" for any), as they came; none of signal ""."""
     requests: list[Request] = []
     for path in sorted(TAPES.rglob("*.tape.jsonl.gz")):
         recording = tape.read(path)
         if tool in ("", recording.tool):
             requests += _requests(path.name, recording, signal)
-    assert requests, f"no {signal} of {tool or 'any tool'} in {TAPES}"
+    assert requests or not signal, f"no {signal} of {tool or 'any tool'} in {TAPES}"
     return requests
 
 
@@ -87,7 +88,7 @@ def _requests(name: str, recording: tape.Tape, signal: str) -> Iterator[Request]
             post = Post(connection, line.fields["path"], line.fields["content_type"], line.body)
         else:  # the message of a gRPC call is what HTTP would carry
             post = Post(connection, f"/v1/{signal}", "application/x-protobuf", line.body)
-        yield Request(post, len(inside), _ids(inside))
+        yield Request(name, post, len(inside), _ids(inside))
 
 
 def items(signal: str, parsed: Any) -> list[Any]:

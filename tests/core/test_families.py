@@ -77,7 +77,7 @@ def test_a_session_that_is_called_its_own_parent_does_not_wait_for_itself() -> N
 def test_prompts_of_one_trace_are_a_family_in_whatever_order_they_come() -> None:
     prompts = [prompt(at, session=who, trace="t") for at, who in enumerate(["parent", "one", "two"])]
     for order in permutations(prompts):
-        story = Story()
+        story = Story(rules={"sub_agents_share_trace": True})
         for seen, event in enumerate(order, start=5):
             story.hear(seen, event)
         parents = {who: story.now(who).parent for who in story.shown}
@@ -86,7 +86,7 @@ def test_prompts_of_one_trace_are_a_family_in_whatever_order_they_come() -> None
 
 def test_a_trace_outlives_its_owner() -> None:
     """What is remembered of traces may point to a session that has been forgotten."""
-    story = Story()
+    story = Story(rules={"sub_agents_share_trace": True})
     story.hear(0, prompt(0, session="first", trace="t"))
     for at in range(1, 1100):
         story.hear(at, prompt(at, session=f"s{at}"))

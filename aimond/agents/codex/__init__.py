@@ -31,6 +31,7 @@ AGENT = Agent(
         span_lost=30 * SECOND,  # a busy machine loses the turn's span at exit, 2 times in 60
         failure=20 * SECOND,
         denies_silently=True,
+        sub_agents_share_trace=True,
     ),
     events=events,
     hook_events=hook_events,
