@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -38,11 +39,11 @@ class Daemon:
     def __init__(self, config: Config, bus_address: str | None = None) -> None:
         self._config = config
         self._spine = Spine(config.sessions.expire * SECOND, config.sessions.max)
-        self._queue: asyncio.Queue[Batch] = asyncio.Queue(config.otlp.queue)
+        self._queue: deque[Batch] = deque()
         self._counters = Counters()
         self._bus = Service(self, bus_address)
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at: int | None = None
+        self._timer_at = 0
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; ``ready`` is told where. Raises AlreadyRunning, PortInUse or OSError at the start."""
@@ -67,33 +68,34 @@ class Daemon:
             ready(", ".join(where))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._bus.run())
-                tasks.create_task(self._understand())
 
     # -- the spine ----------------------------------------------------------------------------------
 
     def _consume(self, batch: Batch) -> bool:
         """Take a request without looking into it: its sender is a CLI that waits for the answer."""
-        try:
-            self._queue.put_nowait(batch)
-        except asyncio.QueueFull:
+        if len(self._queue) >= self._config.otlp.queue:
             self._counters.refused_full += 1
             return False
+        self._queue.append(batch)
+        if len(self._queue) == 1:
+            asyncio.get_running_loop().call_soon(self._understand)
         key = (batch.peer.transport, batch.signal)
         self._counters.requests[key] = self._counters.requests.get(key, 0) + 1
         return True
 
-    async def _understand(self) -> None:
-        """Request after request: records, events, changes, outputs."""
-        while True:
-            batch = await self._queue.get()
-            try:
-                changes = self._spine.take(batch)
-                if changes or batch.signal != "metrics":
-                    self._publish(changes)
-            except Exception:
-                self._counters.not_understood += 1
-                _LOG.exception("a %s request was not understood; please report this", batch.signal)
-            await asyncio.sleep(0)  # a backlog must not keep others from being answered
+    def _understand(self) -> None:
+        """The next request: records, events, changes, outputs. A backlog must not keep others from being answered."""
+        batch = self._queue[0]
+        try:
+            changes = self._spine.take(batch)
+            if changes or batch.signal != "metrics":
+                self._publish(changes)
+        except Exception:
+            self._counters.not_understood += 1
+            _LOG.exception("a %s request was not understood; please report this", batch.signal)
+        self._queue.popleft()
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._understand)
 
     def _publish(self, changes: list[Change]) -> None:
         if changes:
@@ -104,24 +106,27 @@ class Daemon:
     # -- time: one timer, for the next deadline -----------------------------------------------------
 
     def _set_timer(self) -> None:
+        """Be woken at the deadline. One that has moved away is left to come: it finds nothing to do and is set anew."""
         deadline = self._spine.tracker.deadline()
-        if deadline == self._timer_at and self._timer:
+        if deadline is None or (self._timer and self._timer_at <= deadline):
             return
         if self._timer:
             self._timer.cancel()
-        self._timer, self._timer_at = None, deadline
-        if deadline is not None:
-            delay = max(0.0, (deadline - _now()) / SECOND)
-            self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+        self._timer_at = deadline
+        delay = max(0.0, (deadline - _now()) / SECOND)
+        self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
-        self._publish(self._spine.tracker.tick(_now()))
+        changes = self._spine.tracker.tick(_now())
+        if changes:
+            self._publish(changes)
+        self._set_timer()
 
     # -- the bus's source ---------------------------------------------------------------------------
 
     def sessions(self) -> list[SessionSnapshot]:
-        return self._spine.tracker.snapshots()
+        return self._spine.tracker.shown()
 
     def totals(self) -> Totals:
         today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -144,4 +149,4 @@ class Daemon:
             self.acknowledge(snapshot.agent, snapshot.id)
 
     def _healthz(self) -> dict[str, Any]:
-        return {"status": "ok", "version": __version__, "sessions": len(self.sessions()), "queued": self._queue.qsize()}
+        return {"status": "ok", "version": __version__, "sessions": len(self.sessions()), "queued": len(self._queue)}

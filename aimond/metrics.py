@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, Protocol
+from collections.abc import Iterator, Sized
+from typing import Final
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -21,12 +21,8 @@ class Counters:
         self.not_understood = 0
 
 
-class _Queue(Protocol):
-    def qsize(self) -> int: ...
-
-
 class _Collector(Collector):
-    def __init__(self, spine: Spine, counters: Counters, queue: _Queue) -> None:
+    def __init__(self, spine: Spine, counters: Counters, queue: Sized) -> None:
         self._spine, self._counters, self._queue = spine, counters, queue
 
     def collect(self) -> Iterator[Metric]:
@@ -57,13 +53,13 @@ class _Collector(Collector):
         for labels, count in counted.items():
             sessions.add_metric(labels, count)
         yield sessions
-        yield GaugeMetricFamily("aimond_queue_length", "Requests waiting to be understood.", self._queue.qsize())
+        yield GaugeMetricFamily("aimond_queue_length", "Requests waiting to be understood.", len(self._queue))
 
 
 class Exposition:
     """The text that ``GET /metrics`` answers with."""
 
-    def __init__(self, spine: Spine, counters: Counters, queue: _Queue) -> None:
+    def __init__(self, spine: Spine, counters: Counters, queue: Sized) -> None:
         self._registry: Final = CollectorRegistry()
         self._registry.register(_Collector(spine, counters, queue))
 

@@ -55,17 +55,18 @@ def _request(line: Line, shift: int) -> tuple[bytes, dict[str, str]]:
     if is_json:
         return json.dumps(_shift_json(json.loads(body), shift * 1000)).encode(), {"Content-Type": content_type}
     message = protobuf.parse(line.fields["signal"], body)
-    _shift_message(message, shift * 1000)
+    shift_message(message, shift * 1000)
     return message.SerializeToString(), {"Content-Type": content_type}
 
 
-def _shift_message(message: Message, nanoseconds: int) -> None:
+def shift_message(message: Message, nanoseconds: int) -> None:
+    """Let everything in the message have happened that much later."""
     for field, value in message.ListFields():
         if field.name in TIMES:
             setattr(message, field.name, value + nanoseconds)
         elif field.message_type and field.name != "attributes":
             for part in value if field.is_repeated else (value,):
-                _shift_message(part, nanoseconds)
+                shift_message(part, nanoseconds)
 
 
 def _shift_json(value: Any, nanoseconds: int) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,12 +14,13 @@ from dbus_fast import Message, NameFlag, RequestNameReply
 from dbus_fast.aio import MessageBus
 
 from aimond.bus.contract import NAME
+from aimond.bus.outbox import Outbox
 
 _LOG: Final = logging.getLogger(__name__)
 
 FIRST_RETRY: Final = 0.1
 LAST_RETRY: Final = 5.0
-MOST_UNSENT: Final = 20_000
+MOST_UNSENT: Final = 8 * 2**20  # bytes
 
 
 class AlreadyRunning(Exception):  # noqa: N818  (a fact about the desktop, not a mistake)
@@ -49,25 +49,6 @@ def _runtime() -> Path:
     return Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
 
 
-class _PatientSocket:
-    """The socket of dbus-fast's writer, made to wait.
-
-    dbus-fast 5.2 takes a full socket for the end of the connection. Nothing sent makes it wait until there is room; and
-    of a dead connection the reader hears, so that no unsent message has to complain.
-    """
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-
-    def send(self, data: memoryview) -> int:
-        try:
-            return self._sock.send(data)
-        except BlockingIOError:
-            return 0
-        except OSError:
-            return len(data)
-
-
 class Connection:
     """One connection at a time, whose calls are answered by ``answer``."""
 
@@ -75,20 +56,22 @@ class Connection:
         self._answer = answer
         self._address = address
         self._bus: MessageBus | None = None
+        self._outbox: Outbox | None = None
 
     async def open(self) -> None:
         """Connect and own the name. AlreadyRunning if it has an owner; OSError and others if there is no bus."""
         bus = MessageBus(self._address or session_address())
         bus.add_message_handler(self._answer)
         await bus.connect()
-        bus._writer.sock = _PatientSocket(bus._sock)  # type: ignore[union-attr, arg-type]
+        outbox = Outbox(bus._sock, asyncio.get_running_loop())  # type: ignore[arg-type]
+        bus._writer.sock = outbox  # type: ignore[union-attr]
         try:
             if await bus.request_name(NAME, NameFlag.DO_NOT_QUEUE) is not RequestNameReply.PRIMARY_OWNER:
                 raise AlreadyRunning(await _owner(bus))
         except BaseException:
             bus.disconnect()
             raise
-        self._bus = bus
+        self._bus, self._outbox = bus, outbox
 
     async def keep(self) -> None:
         """Open again whenever the bus dies; never returns.
@@ -120,12 +103,18 @@ class Connection:
         if not self._bus or not self._bus.connected:
             return
         self._bus.send(message)
-        if len(self._bus._writer.messages) > MOST_UNSENT:  # type: ignore[union-attr]
+        if self._outbox and self._outbox.unsent > MOST_UNSENT:
             _LOG.warning("the session bus takes no messages")
             self._bus.disconnect()
 
+    def flush(self) -> None:
+        """Hand over to the bus what was sent, without waiting for the loop to come round."""
+        if self._outbox:
+            self._outbox.flush()
+
     async def close(self) -> None:
         """Leave the bus."""
+        self.flush()
         if self._bus:
             self._bus.disconnect()
             await self._closed()

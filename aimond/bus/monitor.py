@@ -13,33 +13,35 @@ from aimond.bus.session import entry, path
 from aimond.bus.source import Source
 from aimond.bus.values import money, text, variant
 from aimond.core.change import Health, Reason
-from aimond.core.snapshot import SessionSnapshot, State, most_urgent
+from aimond.core.snapshot import RANK, SessionSnapshot, State, most_urgent
 
-_COUNTED: Final = (State.WORKING, State.WAITING, State.COMPLETED, State.QUIET, State.FAILED)
+_COUNTED: Final = {
+    f"{state.capitalize()}Count": state
+    for state in (State.WORKING, State.WAITING, State.COMPLETED, State.QUIET, State.FAILED)
+}
 _NEEDS_USER: Final = (State.WAITING, State.FAILED)
 _UNASKED: Final = (State.WORKING, State.IDLE)
 
 
 def summary(sessions: list[SessionSnapshot]) -> dict[str, Any]:
-    """The properties that follow from the sessions."""
-    ordered = most_urgent(sessions)
+    """The properties that follow from the sessions, but for ``Sessions`` itself."""
+    counts = Counter([session.state for session in sessions if not session.parent])
     # What a sub-agent has finished is its parent's to use; only what needs the user is told of it.
-    urgent = [session for session in ordered if not session.parent or session.state in _NEEDS_USER] or ordered
-    counts = Counter(session.state for session in sessions if not session.parent)
+    urgent = [session for session in sessions if not session.parent or session.state in _NEEDS_USER] or sessions
+    state = min([session.state for session in urgent], key=RANK.__getitem__, default=None)
     return {
-        "State": str(urgent[0].state) if urgent else "none",
-        "Sessions": [path(session) for session in ordered],
+        "State": str(state) if state else "none",
         "SessionCount": counts.total(),
-        **{f"{state.capitalize()}Count": counts[state] for state in _COUNTED},
-        "CurrentSession": _current(urgent),
+        **{name: counts[state] for name, state in _COUNTED.items()},
+        "CurrentSession": _current(urgent, state),
     }
 
 
-def _current(ordered: list[SessionSnapshot]) -> str:
-    if not ordered:
+def _current(urgent: list[SessionSnapshot], state: State | None) -> str:
+    if state is None:
         return "/"
-    asks = ordered[0].state not in _UNASKED
-    return path(ordered[0] if asks else max(ordered, key=lambda session: session.last_activity))
+    asks = urgent if state in _UNASKED else most_urgent([session for session in urgent if session.state is state])[:1]
+    return path(max(asks, key=lambda session: (session.last_activity, -RANK[session.state])))
 
 
 def totals(source: Source) -> dict[str, Any]:
@@ -94,7 +96,8 @@ class MonitorObject:
         values = {
             "Version": self._source.version,
             "InterfaceVersion": INTERFACE_VERSION,
-            **summary(self._source.sessions()),
+            **summary(sessions := self._source.sessions()),
+            "Sessions": [path(session) for session in most_urgent(sessions)],
             **totals(self._source),
             "Inhibited": False,
         }

@@ -86,17 +86,18 @@ class Announcer:
             self._tell_properties(at, session)
         self._tell_summary()
         before, self._totals = self._totals, totals(self._source)
-        self._tell_monitor(before, self._totals)
+        self._tell_monitor(before, self._totals, [])
 
     def _tell_summary(self) -> None:
-        before, self._summary = self._summary, summary(self._source.sessions())
-        self._tell_monitor(before, self._summary)
+        sessions = self._source.sessions()
+        before, self._summary = self._summary, summary(sessions)
+        # Whether the order differs would take as long to find out as it takes a reader to ask for it.
+        reordered = len(sessions) > 1 or before.get("SessionCount") != len(sessions)
+        self._tell_monitor(before, self._summary, ["Sessions"] if reordered else [])
 
-    def _tell_monitor(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+    def _tell_monitor(self, before: dict[str, Any], after: dict[str, Any], invalid: list[str]) -> None:
         differ = [name for name in after if _telling(name, before.get(name)) != _telling(name, after[name])]
-        kinds = MONITOR.properties
-        values = {name: variant(kinds[name].type, after[name]) for name in differ if kinds[name].emits == "true"}
-        invalid = [name for name in differ if kinds[name].emits == "invalidates"]
+        values = {name: variant(MONITOR.properties[name].type, after[name]) for name in differ}
         if differ:
             self._send(signal(ROOT, _OF_PROPERTIES, "PropertiesChanged", MONITOR.name, values, invalid))
 

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from aimond.core.evidence import Reason
 from aimond.core.snapshot import Basis, SessionSnapshot, State
+from aimond.core.value import value
 
 __all__ = ["Reason"]  # readers of changes want it beside them
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """Something is different now. ``session`` is the session as it is after the change."""
 
     session: SessionSnapshot
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionAdded(Change):
     """A session became visible."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SessionRemoved(Change):
     """A session is gone: ``exited``, ``ended`` (the CLI said so), ``expired``, ``evicted`` or ``replaced`` (/clear)."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StateChanged(Change):
     """The derived state is another one than before; why stands in the session's reason, evidence and confidence."""
 
     old: State
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TurnCompleted(Change):
     """A turn is over and did what was asked; once per turn. Duration in µs; tokens and cost are those of the turn.
     ``input_tokens`` is the whole input, cache reads and writes included; ``cost`` None when no call had a price."""
@@ -52,26 +52,26 @@ class TurnCompleted(Change):
     confidence: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AttentionNeeded(Change):
     """The user is needed: once per wait, failure or quiet."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ErrorSeen(Change):
     """A model call failed; whether the turn did is told by its state."""
 
     error_class: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DetailsChanged(Change):
     """Anything else a reader sees: counters, model, directory."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Totals:
     """What all sessions used, for panels. Money in USD, None when nothing had a price; days and months are local."""
 
@@ -81,7 +81,7 @@ class Totals:
     tokens_today: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Health:
     """Whether an agent's telemetry arrives: state ``ok``, ``silent`` or ``never``; last record µs since the epoch."""
 

@@ -6,12 +6,12 @@ number of times. ``pid`` is the process the session lives in, 0 when unknown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
 from aimond.core.evidence import Source
 from aimond.core.usage import NOTHING, Spent, Usage
+from aimond.core.value import named
 
 
 class Outcome(StrEnum):
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class Event:
     agent: str
     session: str
@@ -33,7 +33,7 @@ class Event:
     pid: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class SessionDetail(Event):
     """Something about the session itself; "" and None mean: not said here.
 
@@ -54,14 +54,14 @@ class SessionDetail(Event):
     shows: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class SessionEnded(Event):
     """The CLI said that this session is over: ``ended``, or ``replaced`` by another one (/clear)."""
 
     reason: str = "ended"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class PromptSubmitted(Event):
     """A turn begins. ``synthetic``: nobody typed it, the agent woke itself up and goes on with the turn before.
     ``inferred``: that was told by its time alone. ``trace`` is the trace id when the CLI also sends spans. ``turn``
@@ -73,7 +73,7 @@ class PromptSubmitted(Event):
     inferred: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class ModelCallStarted(Event):
     """A request to a model is under way."""
 
@@ -81,7 +81,7 @@ class ModelCallStarted(Event):
     main: bool | None = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class ModelCallFinished(Event):
     """A model answered. ``started``: when the request began, 0 when not said. ``main``: False for helpers (routers,
     titles, sub-agents), None where the CLI does not say. ``ends``: True if it gave the floor back, False if it asked
@@ -104,7 +104,7 @@ class ModelCallFinished(Event):
         return Spent(1, self.usage, self.cost or NOTHING.cost, int(self.cost is not None))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class ModelCallFailed(Event):
     """A request failed. ``final``: the CLI gave up; otherwise it may try again. ``aborted``: the user cut it, which
     is no error. ``error_class``: ``auth``, ``rate_limit``, ``timeout``, ``server``, ``invalid`` or ""."""
@@ -117,7 +117,7 @@ class ModelCallFailed(Event):
     aborted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class ToolStarted(Event):
     """A tool runs. ``call`` is its id, "" where the CLI gives none."""
 
@@ -125,7 +125,7 @@ class ToolStarted(Event):
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class ToolFinished(Event):
     """A tool ended, well or not, or was refused."""
 
@@ -134,7 +134,7 @@ class ToolFinished(Event):
     started: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class WaitStarted(Event):
     """The agent stands still until its user answers: ``permission`` or ``question``. ``only``: where several tools
     run at once, the one whose records prove it over."""
@@ -144,14 +144,14 @@ class WaitStarted(Event):
     only: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class BackgroundStarted(Event):
     """A sub-agent works on its own; the turn is not done before it is."""
 
     task: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class BackgroundFinished(Event):
     """That sub-agent is done. ``wakes``: the agent will go on by itself to use the result."""
 
@@ -159,7 +159,7 @@ class BackgroundFinished(Event):
     wakes: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class TurnFinished(Event):
     """Somebody says that the turn is over. ``outcome`` None: the other facts tell how. ``started``: when that turn
     began, 0 when not said. ``weak``: work that starts later in the same turn refutes it. ``claim``: an id to refute
@@ -174,25 +174,25 @@ class TurnFinished(Event):
     told: Usage | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class TurnGoesOn(Event):
     """Refutes the claim of that id: more work follows from it."""
 
     claim: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class UserActed(Event):
     """Somebody typed a prompt in process ``pid``, whose session runs elsewhere (Codex's shared daemon)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class ProcessStarted(Event):
     """A process is there, working in ``directory``."""
 
     directory: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class ProcessExited(Event):
     """A process is gone, however it went: a pidfd does not tell."""

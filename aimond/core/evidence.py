@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from aimond.core.value import value
 
 
 class Source(StrEnum):
@@ -24,7 +25,7 @@ EXACT: Final = "exact"
 INFERRED: Final = "inferred"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reason:
     """One line of an explanation. ``at`` is µs since the epoch; ``record`` names the event, hook or timer."""
 

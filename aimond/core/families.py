@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from aimond.core.session import Session
@@ -49,6 +49,8 @@ def has_busy_child(session: Session, sessions: Sessions) -> bool:
     return any(child.visible and child.verdict.state in busy for child in sessions.children(session))
 
 
-def sub_agents_first(some: Iterable[Session], sessions: Sessions) -> list[Session]:
+def sub_agents_first(some: Collection[Session], sessions: Sessions) -> list[Session]:
     """Sessions before those who wait for them."""
+    if len(some) == 1:
+        return list(some)
     return sorted(some, key=lambda session: (-len(list(ancestors(session, sessions))), session.started_at))

@@ -46,6 +46,8 @@ class Servants:
 
     def spent(self, session: Session) -> Spent:
         """What hidden threads used for this session."""
+        if not self._serves:
+            return NOTHING
         return total(self.models(session).values())
 
     def models(self, session: Session) -> Mapping[str, Spent]:

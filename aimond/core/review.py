@@ -21,7 +21,7 @@ from aimond.core.session import Session
 from aimond.core.snapshot import SessionSnapshot, State
 from aimond.core.state import Verdict, derive, derive_ended
 from aimond.core.turn import Turn
-from aimond.core.usage import Spent, total
+from aimond.core.usage import Spent
 
 NEEDS_USER: Final = (State.WAITING, State.FAILED, State.QUIET)
 
@@ -68,8 +68,9 @@ def _state(session: Session, last: Verdict, snapshot: SessionSnapshot, now: int)
 def _completed_turns(session: Session, snapshot: SessionSnapshot) -> Iterator[TurnCompleted]:
     """Each turn that is done and was not announced yet, the older ones too: their proof may come late."""
     for turn in session.turns:
-        if turn.announced:
+        if turn.announced or (turn is not session.newest and turn.version == turn.reviewed):
             continue
+        turn.reviewed = turn.version
         proof = _newest_proof(session) if turn is session.newest else _older_proof(session, turn)
         if proof:
             turn.announced = True
@@ -115,7 +116,7 @@ def _announcement(session: Session, turn: Turn, snapshot: SessionSnapshot, proof
 def show(session: Session, served: Spent) -> SessionSnapshot:
     """What readers are shown; ``served`` is the usage of hidden threads that worked for this session."""
     turn, verdict = session.newest, session.verdict
-    spent = total(session.models.values()) + served
+    spent = session.spent + served if served.requests else session.spent
     usage = spent.usage
     directory = session.detail("directory")
     return SessionSnapshot(

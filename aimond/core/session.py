@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from aimond.core import event as ev
 from aimond.core.evidence import Reasons, Source
 from aimond.core.snapshot import SessionSnapshot, State
 from aimond.core.state import Patience, Verdict
 from aimond.core.turn import SAME_PROMPT, Turn
-from aimond.core.usage import Spent
+from aimond.core.usage import NOTHING, Spent
 
 TURNS_KEPT: Final = 6
 KEYS_KEPT: Final = 4096
@@ -33,6 +34,7 @@ class Session:
         self.told_parent = self.traced_parent = self.filed = ""
         self.prompts: list[int] = []
         self.models: dict[str, Spent] = {}
+        self.spent = NOTHING
         self.tools: set[str] = set()
         self.tool_calls = self.errors = 0
         self.last_error = (0, "", "")
@@ -65,32 +67,24 @@ class Session:
         return True
 
     def _collect(self, event: ev.Event) -> None:
-        match event:
-            case ev.SessionDetail():
-                self._detail(event)
-                return
-            case ev.SessionEnded():
-                return
-            case ev.PromptSubmitted():
-                self.shown = True
-                self._prompt(event)
-                return
-            case ev.ModelCallFinished():
-                if event.usage is not None:
-                    self._count(event)
-            case ev.ModelCallFailed() if not event.aborted:
-                self.errors += 1
-                self.last_error = max(self.last_error, (event.at, event.error_class, event.message))
-                if event.main is not False:
-                    self.say("model", event.model, event.at)
-            case ev.ToolFinished() | ev.ToolStarted():
-                self._count_tool(event)
-            case _:
-                pass
-        self.shown = self.shown or isinstance(event, _SHOWING)
+        count = _COUNT.get(type(event))
+        if count:
+            count(self, event)
+        if isinstance(event, ev.SessionDetail | ev.SessionEnded | ev.PromptSubmitted):
+            return
+        if not self.shown and isinstance(event, _SHOWING):
+            self.shown = True
         turn = self.turn_at(event.at)
         turn.add(event)
-        self._rejoin(turn)
+        if turn.wake_ups:
+            self._rejoin(turn)
+
+    def _count_failure(self, event: ev.ModelCallFailed) -> None:
+        if not event.aborted:
+            self.errors += 1
+            self.last_error = max(self.last_error, (event.at, event.error_class, event.message))
+            if event.main is not False:
+                self.say("model", event.model, event.at)
 
     def _detail(self, event: ev.SessionDetail) -> None:
         for name in ("model", "main_model", "version", "directory", "host", "terminal", "title"):
@@ -113,7 +107,11 @@ class Session:
         return self.details.get(name, (0, ""))[1]
 
     def _count(self, event: ev.ModelCallFinished) -> None:
-        self.models[event.model] = self.models.get(event.model, Spent()) + event.spent
+        if event.usage is None:
+            return
+        spent = event.spent
+        self.models[event.model] = self.models[event.model] + spent if event.model in self.models else spent
+        self.spent += spent
         if event.main is not False:
             self.say("model", event.model, event.at)
 
@@ -132,6 +130,8 @@ class Session:
 
     def turn_at(self, at: int) -> Turn:
         """The turn that a fact of that time belongs to."""
+        if self.turns and at >= self.turns[-1].started:
+            return self.turns[-1]
         index = bisect_right(self.turns, at, key=lambda turn: turn.started)
         return self.turns[index - 1] if index else self.prologue
 
@@ -140,6 +140,7 @@ class Session:
         return self.turns[-1] if self.turns else self.prologue
 
     def _prompt(self, event: ev.PromptSubmitted) -> None:
+        self.shown = True
         self.prompts = [*self.prompts[-63:], event.at]
         before = self.turn_at(event.at)
         if event.synthetic or before.wakes(event):
@@ -226,3 +227,11 @@ class Session:
 _SHOWING: Final = (
     ev.ModelCallStarted | ev.ModelCallFinished | ev.ModelCallFailed | ev.ToolStarted | ev.ToolFinished | ev.WaitStarted
 )
+_COUNT: Final[dict[type[ev.Event], Callable[[Session, Any], None]]] = {
+    ev.SessionDetail: Session._detail,
+    ev.PromptSubmitted: Session._prompt,
+    ev.ModelCallFinished: Session._count,
+    ev.ModelCallFailed: Session._count_failure,
+    ev.ToolStarted: Session._count_tool,
+    ev.ToolFinished: Session._count_tool,
+}

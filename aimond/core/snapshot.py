@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
+
+from aimond.core.value import named
 
 
 class State(StrEnum):
@@ -23,7 +24,7 @@ class State(StrEnum):
 URGENCY: Final = (State.WAITING, State.FAILED, State.COMPLETED, State.QUIET, State.WORKING, State.IDLE)
 
 
-_RANK: Final = {state: rank for rank, state in enumerate(URGENCY)}
+RANK: Final = {state: rank for rank, state in enumerate(URGENCY)}
 
 
 class Basis(StrEnum):
@@ -37,7 +38,7 @@ class Basis(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@named
 class SessionSnapshot:
     """One session as it is now. Field names are the D-Bus properties in snake_case, units and meanings as there:
     times are µs since the epoch with 0 = unknown, strings are "" when unknown, ``pid`` is 0 when unknown, ``parent`` is
@@ -83,4 +84,4 @@ class SessionSnapshot:
 
 def most_urgent(sessions: list[SessionSnapshot]) -> list[SessionSnapshot]:
     """The sessions by urgency of their state, the most recently active first among equals."""
-    return sorted(sessions, key=lambda session: (_RANK[session.state], -session.last_activity, session.id))
+    return sorted(sessions, key=lambda session: (RANK[session.state], -session.last_activity, session.id))

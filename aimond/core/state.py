@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from aimond.core import ending
@@ -11,12 +11,13 @@ from aimond.core.event import Outcome, TurnFinished
 from aimond.core.evidence import EXACT, INFERRED, Source
 from aimond.core.snapshot import State
 from aimond.core.turn import SECOND, SLACK, Rest, Turn
+from aimond.core.value import value
 
 if TYPE_CHECKING:
     from aimond.core.session import Session
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Patience:
     """What silence means, per agent. Times in µs, counted from the arrival of the last word; None: nothing.
 
@@ -43,7 +44,7 @@ class Patience:
     sub_agents_share_trace: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """A derived state with its reason and its evidence. ``until``: when it may change by itself, 0 = never (µs).
     ``seen``: the state that is hidden behind this one because the user has seen it."""

@@ -222,7 +222,11 @@ class Tracker:
 
     def snapshots(self) -> list[SessionSnapshot]:
         """The visible sessions, most urgent first."""
-        return most_urgent([session.seen for session in self.sessions.values() if session.visible and session.seen])
+        return most_urgent(self.shown())
+
+    def shown(self) -> list[SessionSnapshot]:
+        """The visible sessions, in any order."""
+        return [session.seen for session in self.sessions.visible if session.seen]
 
     def usage(self, session: Session) -> Mapping[str, Spent]:
         """What a session used per model, with the hidden threads that served it."""

@@ -6,13 +6,14 @@ Facts are sets, maxima and minima over ``at``, so that the order in which they a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from aimond.core import event as ev
 from aimond.core.evidence import Source
 from aimond.core.snapshot import State
 from aimond.core.usage import NOTHING, total
+from aimond.core.value import value
 from aimond.core.wait import Wait, proves_over
 
 MS: Final = 1_000
@@ -25,7 +26,7 @@ REMEMBERED: Final = 512
 SAME_PROMPT: Final = 2 * SECOND
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rest:
     """Silence spoke at ``since``, of the last work of ``at``, ``after`` having lasted that long.
 
@@ -45,6 +46,7 @@ class Turn:
         self.resumed = started
         self.events: list[ev.Event] = []
         self.spent = NOTHING
+        self.version = self.reviewed = 0
         self.announced = False
         self.acknowledged: State | None = None
         self.rested: Rest | None = None
@@ -84,6 +86,7 @@ class Turn:
         self._collect(event)
 
     def _collect(self, event: ev.Event) -> None:
+        self.version += 1
         self.last_at = max(self.last_at, event.at)
         collect = _COLLECT.get(type(event))
         if collect:
@@ -135,7 +138,10 @@ class Turn:
 
     def _answer(self, event: ev.ModelCallFinished) -> None:
         if event.main is not False:
-            self.answers = sorted([*self.answers, event], key=lambda answer: answer.at)[-8:]
+            self.answers.append(event)
+            if len(self.answers) > 1 and event.at < self.answers[-2].at:
+                self.answers.sort(key=lambda answer: answer.at)
+            del self.answers[:-8]
 
     def _tool(self, event: ev.ToolStarted | ev.ToolFinished) -> None:
         ended = isinstance(event, ev.ToolFinished)

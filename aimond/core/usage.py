@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple
 from decimal import Decimal
 from typing import Final
 
 from aimond.core.snapshot import Basis
+from aimond.core.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Tokens as they are billed: ``input`` is uncached, ``output`` includes ``reasoning``; nothing is counted twice but
     that. ``cache_write`` is the 5-minute and the 1-hour kind together, ``tool_prompt`` is Gemini's tool-use prompt."""
@@ -46,7 +47,7 @@ class Usage:
         return self.whole_input + self.output
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Spent:
     """What some model calls used. ``cost`` is the sum of the known prices in USD; ``reported`` and ``computed`` count
     the calls whose price the CLI gave or a price table did."""
@@ -67,7 +68,7 @@ class Spent:
         )
 
     def __sub__(self, part: Spent) -> Spent:
-        minus = Usage(*(-getattr(part.usage, name) for name in Usage.__slots__))
+        minus = Usage(*(-count for count in astuple(part.usage)))
         less = Spent(-part.requests, minus, -part.cost, -part.reported, -part.computed)
         return self + less
 

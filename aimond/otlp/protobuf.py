@@ -87,7 +87,7 @@ def _logs(request: Any) -> Iterator[Record]:
                 yield Record(
                     signal="logs",
                     scope=scope,
-                    name=attributes.text("event.name") or log.event_name,
+                    name=_event_name(log),
                     at=at,
                     start=at,
                     attributes=attributes,
@@ -143,15 +143,23 @@ def _points(request: Any, names_wanted: SpansWanted) -> Iterator[Record]:
                     )
 
 
+def _event_name(log: Any) -> str:
+    for pair in log.attributes:
+        if pair.key == "event.name":
+            return pair.value.string_value or str(log.event_name)
+    return str(log.event_name)
+
+
 def _attributes(pairs: Iterable[Any]) -> Attributes:
-    return Attributes({pair.key: pair for pair in pairs}, _value)
+    return Attributes(lambda: {pair.key: pair for pair in pairs}, _value)
 
 
 def _value(pair: Any) -> Value:
     value = pair.value
-    if value.WhichOneof("value") == "array_value":
+    kind = value.WhichOneof("value")
+    if kind == "array_value":
         return tuple(_scalar(element) for element in value.array_value.values)
-    return _scalar(value)
+    return getattr(value, kind) if kind in _SCALARS else None
 
 
 def _scalar(value: Any) -> Value:

@@ -25,7 +25,7 @@ class Peer:
     comm: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
     """One export request, parsed but not understood.
 
@@ -50,19 +50,24 @@ class Attributes:
 
     __slots__ = ("_convert", "_raw")
 
-    def __init__(self, raw: dict[str, Any], convert: Callable[[Any], Value]) -> None:
+    def __init__(self, raw: Callable[[], dict[str, Any]] | dict[str, Any], convert: Callable[[Any], Value]) -> None:
         self._raw = raw
         self._convert = convert
 
+    def _pairs(self) -> dict[str, Any]:
+        if not isinstance(self._raw, dict):
+            self._raw = self._raw()
+        return self._raw
+
     def __contains__(self, key: str) -> bool:
-        return key in self._raw
+        return key in self._pairs()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._raw)
+        return iter(self._pairs())
 
     def get(self, key: str) -> Value:
         """The value as it was sent, None when absent or empty."""
-        raw = self._raw.get(key)
+        raw = self._pairs().get(key)
         return None if raw is None else self._convert(raw)
 
     def text(self, key: str) -> str:
@@ -76,6 +81,9 @@ class Attributes:
 
     def integer(self, key: str) -> int | None:
         """The value as a whole number, None when it says no such number. Negative counts read as None."""
+        value = self.get(key)
+        if type(value) is int:
+            return value if 0 <= value < _TOO_LARGE else None
         number = self.real(key)
         return int(number) if number is not None and 0 <= number < _TOO_LARGE else None
 
@@ -100,7 +108,7 @@ _FLAGS: Final = {"true": True, "false": False}
 NO_ATTRIBUTES: Final = Attributes({}, lambda raw: None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # never changed; frozen would double what making one costs
 class Record:
     """One log record or span. Times are µs since the epoch, 0 = not given.
 

@@ -30,7 +30,7 @@ LOGS: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("/help is no turn", "user_prompt", {"command_name": "help"}, [DETAIL]),
     ("/exit", "user_prompt", {"command_name": "exit"}, [DETAIL, "SessionEnded"]),
     ("/clear", "user_prompt", {"command_name": "clear"}, [DETAIL, "SessionEnded reason=replaced"]),
-    ("start-up records show no session", "plugin_loaded", {}, ["SessionDetail title=Claude Code"]),
+    ("start-up records show no session", "managed_settings_resolved", {}, ["SessionDetail title=Claude Code"]),
     (
         "a call in a terminal",
         "api_request",

@@ -1,8 +1,13 @@
-"""Real request bodies of the tapes, made new each time they are sent: repetitions are dropped, and measure nothing."""
+"""Real request bodies of the tapes, made new each time they are sent: repetitions are dropped, and measure nothing.
+
+The sessions stay the same and go on: each time their prompts, calls and tools are others, some hours later. So it is
+the records that are measured, and not how fast sessions of a dozen records can be opened.
+"""
 
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,11 +18,17 @@ from typing import Any, Final
 from uuid import UUID
 
 from aimond import tape
+from aimond.otlp import protobuf
+from aimond.otlp.record import Signal
+from aimond.sender import shift_message
 
 TAPES: Final = Path(__file__).parents[1] / "tapes"
 
 # Sessions, prompts and conversations; trace ids as JSON has them.
 _WRITTEN_IDS: Final = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])"
+_JSON_TIMES: Final = re.compile(rb'([tT]imeUnixNano":\s*"?)(\d{16,})')
+HOURS: Final = 6 * 3_600 * 10**9  # longer than any tape
+PAST: Final = 4_000  # times are not to lie in the future
 _NEW: Final[dict[int, Callable[[bytes], bytes]]] = {
     8: lambda digest: digest[:8],
     16: lambda digest: digest,
@@ -47,15 +58,29 @@ class Request:
 
     tape: str
     post: Post
+    signal: Signal
     items: int
     ids: re.Pattern[bytes]
+    sessions: frozenset[bytes]
 
     def anew(self, number: int) -> Post:
-        """The same under other ids of the same length: all requests of one number keep belonging together."""
+        """The same of other prompts, hours later: all requests of one number keep belonging together."""
         gzipped = self.post.body.startswith(tape.GZIP)
         body = gzip.decompress(self.post.body) if gzipped else self.post.body
-        body = self.ids.sub(lambda found: renamed(found[0], number), body)
+        body = self.ids.sub(lambda found: self._renamed(found[0], number), body)
+        body = self._later(body, (number - PAST) * HOURS)
         return replace(self.post, body=gzip.compress(body) if gzipped else body)
+
+    def _renamed(self, old: bytes, number: int) -> bytes:
+        return old if old in self.sessions else renamed(old, number)
+
+    def _later(self, body: bytes, nanoseconds: int) -> bytes:
+        if "json" in self.post.content_type:
+            return _JSON_TIMES.sub(lambda found: b"%s%d" % (found[1], int(found[2]) + nanoseconds), body)
+        message = protobuf.parse(self.signal, body)
+        shift_message(message, nanoseconds)
+        later: bytes = message.SerializeToString()
+        return later
 
 
 def renamed(old: bytes, number: int) -> bytes:
@@ -70,12 +95,14 @@ def recorded(tool: str, signal: str) -> list[Request]:
     for path in sorted(TAPES.rglob("*.tape.jsonl.gz")):
         recording = tape.read(path)
         if tool in ("", recording.tool):
-            requests += _requests(path.name, recording, signal)
+            requests += _requests(path, recording, signal)
     assert requests or not signal, f"no {signal} of {tool or 'any tool'} in {TAPES}"
     return requests
 
 
-def _requests(name: str, recording: tape.Tape, signal: str) -> Iterator[Request]:
+def _requests(path: Path, recording: tape.Tape, signal: str) -> Iterator[Request]:
+    truth = json.loads(path.with_name(path.name.replace(".tape.jsonl.gz", ".truth.json")).read_text())
+    sessions = frozenset(session["session_id"].encode() for session in truth["sessions"])
     for line in recording.lines:
         if line.kind != "otlp" or line.fields["signal"] != signal:
             continue
@@ -83,12 +110,12 @@ def _requests(name: str, recording: tape.Tape, signal: str) -> Iterator[Request]
         if batch is None:  # aimond would refuse it
             continue
         inside = items(batch.signal, batch.parsed)
-        connection = f"{name} {line.fields['peer'].get('conn')}"
+        connection = f"{path.name} {line.fields['peer'].get('conn')}"
         if line.fields["transport"] == "http":
             post = Post(connection, line.fields["path"], line.fields["content_type"], line.body)
         else:  # the message of a gRPC call is what HTTP would carry
             post = Post(connection, f"/v1/{signal}", "application/x-protobuf", line.body)
-        yield Request(name, post, len(inside), _ids(inside))
+        yield Request(path.name, post, batch.signal, len(inside), _ids(inside), sessions)
 
 
 def items(signal: str, parsed: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from tests.bench.servers import Server, serving
 
 WARM_UP: Final = 2  # rounds
 ROUNDS: Final = 5
-SESSIONS: Final = 50  # the tapes of one round have fewer; those of the rounds before give way to them
+SESSIONS: Final = 128  # as many as there are on all tapes
 REST: Final = 0.3  # seconds; the last counters leave 0.25 s after the last change
 
 
@@ -51,17 +51,17 @@ async def measure(kind: Kind) -> list[Figure]:
     with serving(SESSIONS) as servers:
         for _ in range(WARM_UP + ROUNDS):
             number = next(_numbers)
-            await _cost(servers.aimond, [request.anew(number) for request in before])
+            await _cost(servers.aimond, [request.anew(number) for request in before], REST)
             posts = [request.anew(number) for request in requests]
-            floor = await _cost(servers.floor, posts)
-            aimond = await _cost(servers.aimond, posts)
+            floor = await _cost(servers.floor, posts, 0)
+            aimond = await _cost(servers.aimond, posts, REST)
             pairs.append((floor / thousands, aimond / thousands))
     return [Figure.of_pairs(f"CPU per 1,000 records, {kind.name}", "ms", pairs[WARM_UP:], kind.bar)]
 
 
-async def _cost(server: Server, posts: list[Post]) -> float:
-    """ms of CPU time that the posts cost, with all that follows from them."""
+async def _cost(server: Server, posts: list[Post], rest: float) -> float:
+    """ms of CPU time that the posts cost, with what follows from them in ``rest`` seconds."""
     before = server.cpu()
     await deliver(posts, server.port)
-    await asyncio.sleep(REST)
+    await asyncio.sleep(rest)
     return (server.cpu() - before) / 1e6

@@ -30,15 +30,15 @@ _PATH: Final = "/org/ai/Monitor/session/claude_2dcode_00000000_2d0000_2d4000_2d8
 _BODY: Final = [_PATH, "00000000-0000-4000-8000-000000000000", "idle", "working", ""]
 
 
-def answering(bus: MessageBus) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:
+def answering(bus: MessageBus) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The handler of all requests."""
 
-    async def answer(request: web.BaseRequest) -> web.Response:
+    async def answer(request: web.Request) -> web.Response:
         body = await request.read()
         if request.path == SIGNAL_PATH:
             bus.send(Message.new_signal("/org/ai/Monitor", "org.ai.Monitor", "SessionStateChanged", "ossss", _BODY))
             return web.Response()
-        if body.startswith(b"\x1f\x8b"):
+        if body.startswith(b"\x1f\x8b"):  # aiohttp unpacks what says that it is packed
             body = gzip.decompress(body)
         if request.content_type == "application/json":
             json.loads(body)
@@ -53,8 +53,11 @@ async def serve() -> None:
     """Serve until killed."""
     bus = await MessageBus().connect()
     listener = socket.create_server(("127.0.0.1", 0))
-    server = web.Server(answering(bus), access_log=None, auto_decompress=False)
-    await asyncio.get_running_loop().create_server(server, sock=listener)
+    service = web.Application(client_max_size=16 * 2**20)
+    service.router.add_post("/{path:.*}", answering(bus))
+    runner = web.AppRunner(service, access_log=None)
+    await runner.setup()
+    await web.SockSite(runner, listener).start()
     print("HTTP on port", listener.getsockname()[1], flush=True)
     await asyncio.Event().wait()
 

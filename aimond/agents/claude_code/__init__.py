@@ -23,6 +23,7 @@ AGENT = Agent(
         "hook_execution_complete",
         "hook_registered",
         "permission_mode_changed",
+        "plugin_loaded",
         "retention_sweep",
     },
     executables=frozenset({"claude", "node"}),

@@ -26,8 +26,8 @@ WAKE_UP: Final = "<task-notification>"
 
 def events(record: Record, pid: int) -> Iterator[ev.Event]:
     """What one record says. Records without ``session.id`` say nothing that could be told apart."""
-    session = word(record.attributes, "session.id")
     read = READERS.get(record.name)
+    session = word(record.attributes, "session.id") if read else ""
     if not session or read is None:
         return
     common = {
@@ -208,7 +208,6 @@ def _tool_span(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
 
 READERS: Final[dict[str, Callable[[Record, dict[str, Any]], Iterator[ev.Event]]]] = {
     "managed_settings_resolved": _startup,
-    "plugin_loaded": _startup,
     "claude_code.session.count": _session_count,
     "user_prompt": _user_prompt,
     "api_request": _api_request,

@@ -32,7 +32,8 @@ def events(record: Record, pid: int) -> Iterator[ev.Event]:
             yield ev.UserActed(agent=NAME, session="", at=record.at, source=SOURCES[record.signal], pid=pid)
         return
     key = "thread.id" if record.signal == "traces" else "conversation.id"
-    session, read = word(record.attributes, key), READERS.get(record.name)
+    read = READERS.get(record.name)
+    session = word(record.attributes, key) if read else ""
     if len(session) < _ID or read is None:
         return
     common = {

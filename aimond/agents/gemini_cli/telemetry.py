@@ -28,7 +28,8 @@ CALLS_A_TOOL: Final = '"functionCall"'
 def events(record: Record, pid: int) -> Iterator[ev.Event]:
     """What one record says. ``process.pid`` of the resource is the process that shows the session."""
     key = "gen_ai.conversation.id" if record.signal == "traces" else "session.id"
-    session, read = word(record.attributes, key), READERS.get(record.name)
+    read = READERS.get(record.name)
+    session = word(record.attributes, key) if read else ""
     if not session or read is None:
         return
     common = {
