@@ -58,7 +58,7 @@ class Spine:
         return self.tracker.apply([event], seen)
 
     def _events(self, batch: Batch) -> Iterator[Event]:
-        for record in DECODERS[batch.encoding](batch, self.registry.spans_wanted):
+        for record in DECODERS[batch.encoding](batch, self.registry.spans_wanted, self.registry.logs_ignored):
             agent = self.registry.of(record)
             self._count(agent, record, batch.seen)
             at = record.at if 0 < record.at < batch.seen + FUTURE else batch.seen
@@ -73,7 +73,7 @@ class Spine:
             return
         heard.records += 1
         heard.last = seen
-        if record.signal == "logs" and record.name not in agent.known and "event.name" in record.attributes:
+        if record.signal == "logs" and record.name not in agent.read and "event.name" in record.attributes:
             heard.unknown += 1
 
     def health(self) -> dict[str, Health]:

@@ -85,7 +85,7 @@ FLOORS = [
     Floor("aimond/__main__", "aimond.commands", "shtab", ANY),
     Floor("aimond/commands/*", CLIENT, standard=ANY),
     Floor("aimond/commands/top", CLIENT, "rich", ANY),
-    Floor("aimond/commands/run", f"{CLIENT} aimond.bus.connection aimond.daemon aimond.otlp.ports", "", ANY),
+    Floor("aimond/commands/run", f"{CLIENT} aimond.bus.connection aimond.daemon aimond.otlp.ports", "uvloop", ANY),
     Floor("aimond/commands/replay", PLAYER, standard=ANY),
     Floor("aimond/commands/demo", PLAYER, standard=ANY),
     Floor("aimond/commands/setup", f"{CLIENT} aimond.agents", "", ANY),

@@ -51,6 +51,10 @@ class Registry:
         agent = self.of_scope(scope)
         return None if agent.spans is None else agent.spans | agent.metrics
 
+    def logs_ignored(self, scope: str) -> frozenset[str]:
+        """The log events of that scope that nobody reads."""
+        return self.of_scope(scope).ignored
+
     def by_name(self, name: str) -> Agent | None:
         """The agent of that name or folder, as hook programs and tapes give it."""
         return next(

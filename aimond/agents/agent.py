@@ -20,9 +20,9 @@ SOURCES: Final = {"logs": Source.LOG, "traces": Source.SPAN, "metrics": Source.L
 class Agent:
     """One CLI. Records are its own by the start of their ``scopes`` or of their event ``names``.
 
-    ``spans``, ``metrics``: the names it reads, all others are passed over unread; None: all. ``known``: log events it
-    knows and may ignore; any other is counted as unknown. ``executables``: process names (``comm``) its sessions live
-    in."""
+    ``spans``, ``metrics``: the names it reads, all others are passed over unread; None: all. ``read``: the records it
+    reads; ``ignored``: log events it knows and has no use for. Any other is counted as unknown. ``executables``:
+    process names (``comm``) its sessions live in."""
 
     name: str
     title: str
@@ -30,7 +30,8 @@ class Agent:
     names: tuple[str, ...]
     spans: frozenset[str] | None
     metrics: frozenset[str]
-    known: frozenset[str]
+    read: frozenset[str]
+    ignored: frozenset[str]
     executables: frozenset[str]
     patience: Patience
     events: Callable[[Record, int], Iterable[Event]]

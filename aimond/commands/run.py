@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import uvloop
+
 from aimond import __version__
 from aimond.bus.connection import AlreadyRunning, private_address, session_address
 from aimond.config import Config, ConfigError, load
@@ -33,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     _log_to_stderr(config)
     try:
         with _bus() as address:
-            asyncio.run(_serve(config, address))
+            uvloop.run(_serve(config, address))
     except AlreadyRunning as other:
         return _fail(str(other))
     except PortInUse as taken:

@@ -86,7 +86,8 @@ class ModelCallFinished(Event):
     """A model answered. ``started``: when the request began, 0 when not said. ``main``: False for helpers (routers,
     titles, sub-agents), None where the CLI does not say. ``ends``: True if it gave the floor back, False if it asked
     for a tool, None where the CLI does not say. ``usage``: to be counted, None where that is done elsewhere.
-    ``told``: the same, known ahead of the record that counts."""
+    ``told``: the same, known ahead of the record that counts. ``asks``: as of
+    ``SessionDetail``."""
 
     model: str = ""
     started: int = 0
@@ -95,6 +96,7 @@ class ModelCallFinished(Event):
     usage: Usage | None = None
     told: Usage | None = None
     cost: Decimal | None = None
+    asks: bool | None = None
 
     @property
     def spent(self) -> Spent:

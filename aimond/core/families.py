@@ -49,6 +49,17 @@ def has_busy_child(session: Session, sessions: Sessions) -> bool:
     return any(child.visible and child.verdict.state in busy for child in sessions.children(session))
 
 
+def end_sub_agents(session: Session, sessions: Sessions) -> Iterator[Session]:
+    """End all that lived for a session that ended, and theirs."""
+    gone = [session]
+    while gone:
+        for child in sessions.children(gone.pop()):
+            if not child.ended_at:
+                child.end(session.ended_at, session.end_reason)
+                gone.append(child)
+                yield child
+
+
 def sub_agents_first(some: Collection[Session], sessions: Sessions) -> list[Session]:
     """Sessions before those who wait for them."""
     if len(some) == 1:

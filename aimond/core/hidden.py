@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aimond.core.session import Session
-from aimond.core.usage import NOTHING, Spent, total
+from aimond.core.usage import NOTHING, Spent, by_model, total
 
 Key = tuple[str, str]
 
@@ -52,10 +52,5 @@ class Servants:
 
     def models(self, session: Session) -> Mapping[str, Spent]:
         """The same by model."""
-        models: dict[str, Spent] = {}
-        for hidden, (_, served) in self._serves.items():
-            thread = self._sessions.get(hidden)
-            if served == session.id and hidden[0] == session.agent and thread:
-                for model, spent in thread.models.items():
-                    models[model] = models.get(model, NOTHING) + spent
-        return models
+        mine = [key for key, (_, served) in self._serves.items() if served == session.id and key[0] == session.agent]
+        return by_model(*(self._sessions[key].models for key in mine if key in self._sessions))

@@ -40,8 +40,7 @@ def review(session: Session, now: int, busy_child: bool, served: Spent) -> list[
         session.visible, last, before = True, Verdict(State.IDLE), snapshot
     changes += _state(session, last, snapshot, now)
     changes += _completed_turns(session, snapshot)
-    if before != snapshot:
-        changes.append(DetailsChanged(snapshot))
+    changes.append(DetailsChanged(snapshot))
     if session.ended_at or session.hidden:
         session.visible = False
         changes.append(SessionRemoved(snapshot, session.end_reason or "ended"))

@@ -91,12 +91,15 @@ class Session:
             self.say(name, getattr(event, name), event.at)
         if event.parent != self.id:
             self.told_parent = event.parent or self.told_parent
+        self._asks(event)
+        self.hidden = self.hidden or event.hidden
+        self.shown = self.shown or event.shows
+
+    def _asks(self, event: ev.SessionDetail | ev.ModelCallFinished) -> None:
         if event.asks is not None:
             self.asks[event.at] = event.asks
             if len(self.asks) > ASKS_KEPT:
                 del self.asks[min(self.asks)]
-        self.hidden = self.hidden or event.hidden
-        self.shown = self.shown or event.shows
 
     def say(self, name: str, value: str, at: int) -> None:
         """Keep the newest word on an attribute."""
@@ -107,6 +110,7 @@ class Session:
         return self.details.get(name, (0, ""))[1]
 
     def _count(self, event: ev.ModelCallFinished) -> None:
+        self._asks(event)
         if event.usage is None:
             return
         spent = event.spent

@@ -28,7 +28,7 @@ class Patience:
     ``failure``: after a failed attempt, longer than any pause between retries. ``wake``: after a sub-agent's end,
     until its parent goes on by itself. ``hold``: for sub-agents that never report back. ``one_per_process``: a
     process shows one session at a time. ``denies_silently``: no record tells that its user refused a tool.
-    ``sub_agents_share_trace``: a sub-agent is a session of its own, prompted under its parent\'s trace id."""
+    ``sub_agents_share_trace``: a sub-agent is a session of its own, prompted under its parent's trace id."""
 
     settle: int = 7 * SECOND
     unsure: int = 60 * SECOND

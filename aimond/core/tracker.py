@@ -8,7 +8,7 @@ from typing import Any, Final
 from aimond.core import event as ev
 from aimond.core.change import Change, ErrorSeen, SessionAdded, SessionRemoved
 from aimond.core.evidence import Reason
-from aimond.core.families import Traces, ancestors, has_busy_child, sub_agents_first
+from aimond.core.families import Traces, ancestors, end_sub_agents, has_busy_child, sub_agents_first
 from aimond.core.hidden import Servants
 from aimond.core.ledger import Ledger
 from aimond.core.processes import Processes
@@ -18,17 +18,16 @@ from aimond.core.sessions import Key, Sessions
 from aimond.core.snapshot import SessionSnapshot, State, most_urgent
 from aimond.core.state import Patience
 from aimond.core.turn import SECOND
-from aimond.core.usage import NOTHING, Spent
+from aimond.core.usage import NOTHING, Spent, by_model
 
-# Ends that nobody saw: a word from such a session shows that there was none.
 CAN_BE_SEEN: Final = (State.COMPLETED, State.FAILED, State.QUIET)
+# Ends that nobody saw: a word from such a session shows that there was none.
 PRESUMED: Final = ("expired", "evicted")
 _NEVER: Final = 2**63
 
 
 class Tracker:
-    """All sessions. ``patience`` is per agent; ``expire`` is how long a session of unknown process may be silent,
-    µs."""
+    """All sessions. ``patience`` is per agent; ``expire``: how long one of unknown process may be silent, µs."""
 
     def __init__(self, patience: Mapping[str, Patience], expire: int = 3600 * SECOND, visible: int = 256) -> None:
         self.patience, self.expire, self.max_visible = patience, expire, visible
@@ -74,12 +73,10 @@ class Tracker:
         return _NEVER if session.pid in self._processes else session.last_seen + self.expire
 
     def _set_due(self, session: Session) -> None:
-        key = session.agent, session.id
         due = min(session.verdict.until or _NEVER, self._expires(session))
+        self._due.pop((session.agent, session.id), None)
         if session.visible and due < _NEVER:
-            self._due[key] = due
-        else:
-            self._due.pop(key, None)
+            self._due[session.agent, session.id] = due
 
     # -- events -------------------------------------------------------------------------------------
 
@@ -197,22 +194,16 @@ class Tracker:
         session = self.sessions[key]
         yield session
         yield from ancestors(session, self.sessions)
-        gone = [session] if session.ended_at else []
-        while gone:
-            parent = gone.pop()
-            for child in self.sessions.children(parent):
-                if not child.ended_at:
-                    child.end(parent.ended_at, parent.end_reason)
-                    gone.append(child)
-                    yield child
+        if session.ended_at:
+            yield from end_sub_agents(session, self.sessions)
         served = self._servants.served_by(session) if session.hidden else None
         if served and served.visible:
             yield served
 
     def _evict(self, now: int) -> list[Change]:
-        visible = list(self.sessions.visible)
         changes: list[Change] = []
-        for session in sorted(visible, key=lambda s: s.last_seen)[: max(0, len(visible) - self.max_visible)]:
+        longest_silent = sorted(self.sessions.visible, key=lambda session: session.last_seen)
+        for session in longest_silent[: max(0, len(longest_silent) - self.max_visible)]:
             session.end(now, "evicted")
             changes += review(session, now, False, NOTHING)
             self._set_due(session)
@@ -230,10 +221,7 @@ class Tracker:
 
     def usage(self, session: Session) -> Mapping[str, Spent]:
         """What a session used per model, with the hidden threads that served it."""
-        models = dict(session.models)
-        for model, spent in self._servants.models(session).items():
-            models[model] = models.get(model, NOTHING) + spent
-        return models
+        return by_model(session.models, self._servants.models(session))
 
     def find(self, wanted: str) -> Session | None:
         """The visible session of that id; ``agent:id`` tells two of the same id apart."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple
 from decimal import Decimal
 from typing import Final
@@ -99,3 +99,12 @@ def total(parts: Iterable[Spent]) -> Spent:
     for part in parts:
         whole += part
     return whole
+
+
+def by_model(*parts: Mapping[str, Spent]) -> dict[str, Spent]:
+    """The sum of all parts, model by model."""
+    models: dict[str, Spent] = {}
+    for part in parts:
+        for model, spent in part.items():
+            models[model] = models.get(model, NOTHING) + spent
+    return models

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from aimond.otlp import isotime
-from aimond.otlp.record import Attributes, Batch, Record, Signal, SpansWanted, Value
+from aimond.otlp.record import Attributes, Batch, LogsIgnored, Record, Signal, SpansWanted, Value, all_logs
 
 _SIGNALS: Final[dict[str, Signal]] = {"resourceLogs": "logs", "resourceSpans": "traces", "resourceMetrics": "metrics"}
 _STATUS_ERROR: Final = frozenset({2, "STATUS_CODE_ERROR"})
@@ -36,26 +36,30 @@ def signal_of(document: dict[str, Any]) -> Signal | None:
     return next((signal for key, signal in _SIGNALS.items() if key in document), None)
 
 
-def records(batch: Batch, spans_wanted: SpansWanted) -> Iterator[Record]:
+def records(batch: Batch, spans_wanted: SpansWanted, logs_ignored: LogsIgnored = all_logs) -> Iterator[Record]:
     """The batch's log records, spans or metric points, in the order sent."""
     if batch.signal == "logs":
-        return _logs(batch.parsed)
+        return _logs(batch.parsed, logs_ignored)
     return (_spans if batch.signal == "traces" else _points)(batch.parsed, spans_wanted)
 
 
-def _logs(request: dict[str, Any]) -> Iterator[Record]:
+def _logs(request: dict[str, Any], logs_ignored: LogsIgnored) -> Iterator[Record]:
     for of_resource in _objects(request, "resourceLogs"):
         resource = _attributes(_object(of_resource, "resource"))
         for of_scope in _objects(of_resource, "scopeLogs"):
             scope = _text(_object(of_scope, "scope"), "name")
+            ignored = logs_ignored(scope)
             for log in _objects(of_scope, "logRecords"):
                 attributes = _attributes(log)
+                name = attributes.text("event.name") or _text(log, "eventName")
+                if name in ignored:
+                    continue
                 at = _time(log, "timeUnixNano") or _time(log, "observedTimeUnixNano")
                 at = at or isotime.microseconds(attributes.text("event.timestamp"))
                 yield Record(
                     signal="logs",
                     scope=scope,
-                    name=attributes.text("event.name") or _text(log, "eventName"),
+                    name=name,
                     at=at,
                     start=at,
                     attributes=attributes,

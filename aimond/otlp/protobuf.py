@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from aimond.otlp import isotime
-from aimond.otlp.record import Attributes, Batch, Record, Signal, SpansWanted, Value
+from aimond.otlp.record import Attributes, Batch, LogsIgnored, Record, Signal, SpansWanted, Value, all_logs
 
 _REQUESTS: Final[dict[Signal, Any]] = {
     "logs": ExportLogsServiceRequest,
@@ -34,10 +34,10 @@ def parse(signal: Signal, body: bytes) -> Any:
         raise ValueError(f"not an OTLP {signal} request: {error}") from None
 
 
-def records(batch: Batch, spans_wanted: SpansWanted) -> Iterator[Record]:
+def records(batch: Batch, spans_wanted: SpansWanted, logs_ignored: LogsIgnored = all_logs) -> Iterator[Record]:
     """The batch's log records, spans or metric points, in the order sent."""
     if batch.signal == "logs":
-        return _logs(batch.parsed)
+        return _logs(batch.parsed, logs_ignored)
     return (_spans if batch.signal == "traces" else _points)(batch.parsed, spans_wanted)
 
 
@@ -75,19 +75,23 @@ def _innermost(message: Any, resources: str, scopes: str, items: str) -> Iterato
             yield from getattr(of_scope, items)
 
 
-def _logs(request: Any) -> Iterator[Record]:
+def _logs(request: Any, logs_ignored: LogsIgnored) -> Iterator[Record]:
     for of_resource in request.resource_logs:
         resource = _attributes(of_resource.resource.attributes)
         for of_scope in of_resource.scope_logs:
             scope = of_scope.scope.name
+            ignored = logs_ignored(scope)
             for log in of_scope.log_records:
+                name = _event_name(log)
+                if name in ignored:
+                    continue
                 attributes = _attributes(log.attributes)
                 at = (log.time_unix_nano or log.observed_time_unix_nano) // 1000
                 at = at or isotime.microseconds(attributes.text("event.timestamp"))
                 yield Record(
                     signal="logs",
                     scope=scope,
-                    name=_event_name(log),
+                    name=name,
                     at=at,
                     start=at,
                     attributes=attributes,

@@ -35,13 +35,13 @@ LOGS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         "a call in a terminal",
         "api_request",
         {**CALL, "query_source": "repl_main_thread"},
-        ["SessionDetail asks=True", f"ModelCallFinished model=opus started=-161ms {COUNTED} cost=0.008648"],
+        [f"ModelCallFinished model=opus started=-161ms {COUNTED} cost=0.008648 asks=True"],
     ),
     (
         "a call of -p, its numbers as text",
         "api_request",
         {**AS_TEXT, "query_source": "sdk"},
-        ["SessionDetail asks=False", f"ModelCallFinished model=opus started=-161ms {COUNTED} cost=0.008648"],
+        [f"ModelCallFinished model=opus started=-161ms {COUNTED} cost=0.008648 asks=False"],
     ),
     (
         "a helper's call",

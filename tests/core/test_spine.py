@@ -83,7 +83,7 @@ def test_what_was_heard_is_counted_by_agent() -> None:
     health = spine.health()
     assert set(health) == {"claude-code", "codex", "gemini-cli"}
     claude, codex = health["claude-code"], health["codex"]
-    assert (claude.state, claude.records, claude.unknown_events, claude.last_record) == ("ok", 3, 1, us(10))
+    assert (claude.state, claude.records, claude.unknown_events, claude.last_record) == ("ok", 2, 1, us(10))
     assert (codex.state, codex.records, codex.unknown_events, codex.last_record) == ("ok", 1, 0, us(11))
     assert health["gemini-cli"].state == "never"
 

@@ -13,19 +13,21 @@ AGENT = Agent(
     names=("claude_code.",),
     spans=frozenset({"claude_code.interaction", "claude_code.llm_request", "claude_code.tool"}),
     metrics=frozenset({"claude_code.session.count"}),
-    known=frozenset(READERS)
-    | {
-        "api_request_body",
-        "api_response_body",
-        "api_retries_exhausted",
-        "assistant_response",
-        "compaction",
-        "hook_execution_complete",
-        "hook_registered",
-        "permission_mode_changed",
-        "plugin_loaded",
-        "retention_sweep",
-    },
+    read=frozenset(READERS),
+    ignored=frozenset(
+        {
+            "api_request_body",
+            "api_response_body",
+            "api_retries_exhausted",
+            "assistant_response",
+            "compaction",
+            "hook_execution_complete",
+            "hook_registered",
+            "permission_mode_changed",
+            "plugin_loaded",
+            "retention_sweep",
+        }
+    ),
     executables=frozenset({"claude", "node"}),
     # Logs leave 5.0 s after the first record by default (2.1.330); retries are silent and end with an api_error.
     patience=Patience(settle=7 * SECOND, unattended=8 * SECOND, one_per_process=True),

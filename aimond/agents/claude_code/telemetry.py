@@ -88,9 +88,7 @@ def _api_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     attributes = record.attributes
     source, model = attributes.text("query_source"), word(attributes, "model")
     main = (source in MAIN and not _sub_agent(record)) if source else None
-    if source in MAIN:
-        yield ev.SessionDetail(**common, asks=MAIN[source])
-    elif not source and "haiku" not in model:
+    if not source and "haiku" not in model:
         # 2.0.76 tells helpers from the conversation by nothing but their model.
         yield ev.SessionDetail(**common, main_model=model)
     if _sub_agent(record):
@@ -100,6 +98,7 @@ def _api_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
         key=_key(record, model, attributes.text("request_id")),
         model=model,
         main=main,
+        asks=MAIN.get(source),
         started=record.at - micros(attributes, "duration_ms"),
         cost=dollars(attributes, "cost_usd"),
         usage=_usage(record),

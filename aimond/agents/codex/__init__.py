@@ -13,15 +13,17 @@ AGENT = Agent(
     names=("codex.",),
     spans=frozenset({TURN_SPAN}),
     metrics=frozenset(),
-    known=frozenset(READERS)
-    | {
-        "codex.auth_recovery",
-        "codex.startup_phase",
-        "codex.turn_cost",
-        "codex.turn_ttft",
-        "codex.websocket_connect",
-        "codex.websocket_event",
-    },
+    read=frozenset(READERS),
+    ignored=frozenset(
+        {
+            "codex.auth_recovery",
+            "codex.startup_phase",
+            "codex.turn_cost",
+            "codex.turn_ttft",
+            "codex.websocket_connect",
+            "codex.websocket_event",
+        }
+    ),
     executables=frozenset({"codex", "node"}),
     # Logs come within 1.0 s, spans within 5 s of a terminal; the longest pause between tries seen is 5 s (0.169.0).
     patience=Patience(

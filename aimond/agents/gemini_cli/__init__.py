@@ -14,14 +14,16 @@ AGENT = Agent(
     names=("gemini_cli.",),
     spans=SPANS,
     metrics=frozenset(),
-    known=frozenset(READERS)
-    | {
-        "gemini_cli.file_operation",
-        "gemini_cli.hook_call",
-        "gemini_cli.ripgrep_fallback",
-        "gemini_cli.startup_stats",
-        "gen_ai.client.inference.operation.details",
-    },
+    read=frozenset(READERS),
+    ignored=frozenset(
+        {
+            "gemini_cli.file_operation",
+            "gemini_cli.hook_call",
+            "gemini_cli.ripgrep_fallback",
+            "gemini_cli.startup_stats",
+            "gen_ai.client.inference.operation.details",
+        }
+    ),
     executables=frozenset({"gemini", "node"}),
     # Logs and spans come up to 5.2 s late, retries up to 37 s apart; a tool that runs is silent, so where nothing can
     # ask, silence is no proof of an end (0.61.0).
