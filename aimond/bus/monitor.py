@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,14 +24,15 @@ _UNASKED: Final = (State.WORKING, State.IDLE)
 
 def summary(sessions: list[SessionSnapshot]) -> dict[str, Any]:
     """The properties that follow from the sessions, but for ``Sessions`` itself."""
-    counts = Counter([session.state for session in sessions if not session.parent])
+    states = [session.state for session in sessions if not session.parent]
     # What a sub-agent has finished is its parent's to use; only what needs the user is told of it.
     urgent = [session for session in sessions if not session.parent or session.state in _NEEDS_USER] or sessions
-    state = min([session.state for session in urgent], key=RANK.__getitem__, default=None)
+    shown = [session.state for session in urgent]
+    state = next((state for state in RANK if state in shown), None)
     return {
         "State": str(state) if state else "none",
-        "SessionCount": counts.total(),
-        **{name: counts[state] for name, state in _COUNTED.items()},
+        "SessionCount": len(states),
+        **{name: states.count(state) for name, state in _COUNTED.items()},
         "CurrentSession": _current(urgent, state),
     }
 
@@ -41,7 +41,8 @@ def _current(urgent: list[SessionSnapshot], state: State | None) -> str:
     if state is None:
         return "/"
     asks = urgent if state in _UNASKED else most_urgent([session for session in urgent if session.state is state])[:1]
-    return path(max(asks, key=lambda session: (session.last_activity, -RANK[session.state])))
+    latest = max([session.last_activity for session in asks])
+    return path(min([one for one in asks if one.last_activity == latest], key=lambda session: RANK[session.state]))
 
 
 def totals(source: Source) -> dict[str, Any]:

@@ -217,7 +217,7 @@ class Tracker:
 
     def shown(self) -> list[SessionSnapshot]:
         """The visible sessions, in any order."""
-        return [session.seen for session in self.sessions.visible if session.seen]
+        return [session.seen for session in self.sessions.values() if session.visible and session.seen]
 
     def usage(self, session: Session) -> Mapping[str, Spent]:
         """What a session used per model, with the hidden threads that served it."""

@@ -213,6 +213,9 @@ class Turn:
     def move_to(self, other: Turn, at: int) -> None:
         """Hand over the facts from ``at`` on: they belong to a turn that became known only now."""
         moved = [event for event in self.events if event.at >= at]
+        if not moved and not other.events:
+            self.version += 1  # it is not the newest any more, which is news too
+            return
         self.events = [event for event in self.events if event.at < at]
         other.events = sorted([*other.events, *moved], key=lambda event: event.at)
         spent = total(event.spent for event in moved if isinstance(event, ev.ModelCallFinished))

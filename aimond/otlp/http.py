@@ -122,7 +122,7 @@ class _Receiver:
         try:
             if "100-continue" in request.headers.get("Expect", "").lower():
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            async for chunk in request.content.iter_any():
+            while chunk := await request.content.readany():
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > self.max_body:

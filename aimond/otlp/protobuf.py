@@ -7,7 +7,7 @@ unless that name is wanted, nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -155,11 +155,13 @@ def _event_name(log: Any) -> str:
 
 
 def _attributes(pairs: Iterable[Any]) -> Attributes:
-    return Attributes(lambda: {pair.key: pair for pair in pairs}, _value)
+    return Attributes({pair.key: pair for pair in pairs}, _value)
 
 
 def _value(pair: Any) -> Value:
     value = pair.value
+    if text := value.string_value:  # as most are
+        return cast(str, text)
     kind = value.WhichOneof("value")
     if kind == "array_value":
         return tuple(_scalar(element) for element in value.array_value.values)

@@ -50,24 +50,19 @@ class Attributes:
 
     __slots__ = ("_convert", "_raw")
 
-    def __init__(self, raw: Callable[[], dict[str, Any]] | dict[str, Any], convert: Callable[[Any], Value]) -> None:
+    def __init__(self, raw: dict[str, Any], convert: Callable[[Any], Value]) -> None:
         self._raw = raw
         self._convert = convert
 
-    def _pairs(self) -> dict[str, Any]:
-        if not isinstance(self._raw, dict):
-            self._raw = self._raw()
-        return self._raw
-
     def __contains__(self, key: str) -> bool:
-        return key in self._pairs()
+        return key in self._raw
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._pairs())
+        return iter(self._raw)
 
     def get(self, key: str) -> Value:
         """The value as it was sent, None when absent or empty."""
-        raw = self._pairs().get(key)
+        raw = self._raw.get(key)
         return None if raw is None else self._convert(raw)
 
     def text(self, key: str) -> str:

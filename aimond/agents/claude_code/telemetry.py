@@ -5,7 +5,7 @@ Tokens and cost are counted from ``api_request`` alone: ``llm_request`` spans an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from aimond.agents.agent import SOURCES, count, dollars, error_class, error_text, micros, word
@@ -24,12 +24,12 @@ ABORTED: Final = "Request was aborted."  # 2.0.76 logs Esc as an api_error
 WAKE_UP: Final = "<task-notification>"
 
 
-def events(record: Record, pid: int) -> Iterator[ev.Event]:
+def events(record: Record, pid: int) -> Iterable[ev.Event]:
     """What one record says. Records without ``session.id`` say nothing that could be told apart."""
     read = READERS.get(record.name)
     session = word(record.attributes, "session.id") if read else ""
     if not session or read is None:
-        return
+        return ()
     common = {
         "agent": NAME,
         "session": session,
@@ -38,7 +38,7 @@ def events(record: Record, pid: int) -> Iterator[ev.Event]:
         "record": record.name,
         "pid": pid,
     }
-    yield from read(record, common)
+    return read(record, common)
 
 
 def _key(record: Record, *more: str) -> str:
