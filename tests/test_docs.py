@@ -327,7 +327,7 @@ def test_the_recorder_on_the_page_records_a_tape(example: Path) -> None:
     (free,) = listen(["127.0.0.1"], 0)
     port = free.getsockname()[1]
     free.close()
-    command = [sys.executable, "record.py", "parrot", "1.4.0", "heard", str(port)]
+    command = [sys.executable, "-u", "record.py", "parrot", "1.4.0", "heard", str(port)]
     with subprocess.Popen(command, cwd=example, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as recorder:
         assert recorder.stdout is not None
         try:
