@@ -107,14 +107,10 @@ class Connection:
             _LOG.warning("the session bus takes no messages")
             self._bus.disconnect()
 
-    def flush(self) -> None:
-        """Hand over to the bus what was sent, without waiting for the loop to come round."""
-        if self._outbox:
-            self._outbox.flush()
-
     async def close(self) -> None:
         """Leave the bus."""
-        self.flush()
+        if self._outbox:
+            self._outbox.flush()
         if self._bus:
             self._bus.disconnect()
             await self._closed()

@@ -30,7 +30,6 @@ class Service:
     def publish(self, changes: Iterable[Change]) -> None:
         """Tell readers what changed."""
         self._announcer.publish(changes)
-        self._connection.flush()
 
     def totals_changed(self) -> None:
         """Totals or the health of telemetry may be different now."""

@@ -1,4 +1,4 @@
-"""``python -m tests.bench.floor``: a plain aiohttp service that parses and understands nothing, to measure against.
+"""``python -m tests.bench.floor``: a plain aiohttp service that parses but understands nothing, to measure against.
 
 A post is read, parsed as aimond parses it, and answered; one to ``/signal`` is not parsed but sends one signal. Prints
 its port.

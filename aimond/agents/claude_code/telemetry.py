@@ -61,12 +61,10 @@ def _startup(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
 def _session_count(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     """One metric per process. ``start_type`` "continue" comes under the throw-away id; 2.0.76 has the metric in
     terminals only, and nothing else there tells those from -p."""
-    version = record.resource.text("service.version")
+    version = word(record.resource, "service.version")
     shows = record.attributes.text("start_type") in ("fresh", "resume")
     asks = True if version.startswith("2.0.") else None
-    yield ev.SessionDetail(
-        **common, title=TITLE, version=word(record.resource, "service.version"), shows=shows, asks=asks
-    )
+    yield ev.SessionDetail(**common, title=TITLE, version=version, shows=shows, asks=asks)
 
 
 def _user_prompt(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:

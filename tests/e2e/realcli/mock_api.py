@@ -22,6 +22,7 @@ import contextlib
 import json
 import re
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ class Plan:
         return kind, arg
 
 
-class MockApi:
+class MockApi(ABC):
     """A provider's API on a free loopback port. `rows` has one entry per request to a model."""
 
     def __init__(self, on_event: Callable[[str, Json], None] = lambda _what, _row: None) -> None:
@@ -70,9 +71,9 @@ class MockApi:
         self._failed: Counter[tuple[str, int]] = Counter()
         self._runner: web.AppRunner | None = None
 
+    @abstractmethod
     def routes(self, app: web.Application) -> None:
         """Add the provider's routes."""
-        raise NotImplementedError
 
     async def start(self) -> str:
         """Listen; returns the base URL."""
