@@ -6,11 +6,13 @@ from typing import Final
 
 from aimond.core.change import Totals
 from aimond.core.turn import SECOND
-from aimond.core.usage import Spent, total
+from aimond.core.usage import NOTHING, Spent, total
 
 # Local days begin on a quarter of an hour everywhere on Earth.
 BUCKET: Final = 900 * SECOND
 KEPT: Final = 62 * 86_400 * SECOND
+# This day and this month; and the next ones, while clocks and time zones change.
+SUMS_KEPT: Final = 4
 
 
 class Ledger:
@@ -18,13 +20,17 @@ class Ledger:
 
     def __init__(self) -> None:
         self._buckets: dict[int, Spent] = {}
+        self._sums: dict[int, Spent] = {}
 
     def add(self, at: int, spent: Spent) -> None:
         """Count one model call that ended at ``at``."""
         bucket = at // BUCKET
         if bucket not in self._buckets:
             self._forget(at)
-        self._buckets[bucket] = self._buckets.get(bucket, Spent()) + spent
+        self._buckets[bucket] = self._buckets.get(bucket, NOTHING) + spent
+        for start in self._sums:
+            if bucket >= start:
+                self._sums[start] += spent
 
     def _forget(self, now: int) -> None:
         oldest = (now - KEPT) // BUCKET
@@ -32,8 +38,13 @@ class Ledger:
             del self._buckets[bucket]
 
     def since(self, start: int) -> Spent:
-        """Everything from ``start`` on."""
-        return total(spent for bucket, spent in self._buckets.items() if bucket >= start // BUCKET)
+        """Everything from ``start`` on. Days and months are asked for again and again, so their sums are kept."""
+        first = start // BUCKET
+        if first not in self._sums:
+            for old in sorted(self._sums)[: 1 - SUMS_KEPT]:
+                del self._sums[old]
+            self._sums[first] = total(spent for bucket, spent in self._buckets.items() if bucket >= first)
+        return self._sums[first]
 
     def totals(self, day: int, month: int) -> Totals:
         """The totals for panels; ``day`` and ``month`` are when the local ones began."""

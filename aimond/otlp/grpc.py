@@ -22,7 +22,7 @@ from h2.events import ConnectionTerminated, DataReceived, Event, RequestReceived
 from h2.exceptions import ProtocolError, StreamClosedError, StreamIDTooLowError
 
 from aimond.otlp import encode, origin, protobuf
-from aimond.otlp.record import Batch, Peer, Signal
+from aimond.otlp.record import Batch, Peer, Signal, peer_of
 from aimond.otlp.status import Outcome, Refused
 from aimond.otlp.unpack import MAX_BODY, gunzip
 
@@ -89,9 +89,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        name = transport.get_extra_info("peername")
-        if isinstance(name, tuple):
-            self.peer = Peer("grpc", name[0], name[1])
+        self.peer = peer_of("grpc", transport.get_extra_info)
         self.receiver.connections.add(self)
         self.h2.initiate_connection()
         self._send()

@@ -80,9 +80,11 @@ def _logs(request: Any, logs_ignored: LogsIgnored) -> Iterator[Record]:
         resource = _attributes(of_resource.resource.attributes)
         for of_scope in of_resource.scope_logs:
             scope = of_scope.scope.name
-            ignored = logs_ignored(scope)
+            ignored, place = logs_ignored(scope), 0
             for log in of_scope.log_records:
-                name = _event_name(log)
+                place = _place_of_name(log.attributes, place)
+                name = log.attributes[place].value.string_value if place >= 0 else ""
+                name = name or str(log.event_name)
                 if name in ignored:
                     continue
                 attributes = _attributes(log.attributes)
@@ -147,11 +149,11 @@ def _points(request: Any, names_wanted: SpansWanted) -> Iterator[Record]:
                     )
 
 
-def _event_name(log: Any) -> str:
-    for pair in log.attributes:
-        if pair.key == "event.name":
-            return pair.value.string_value or str(log.event_name)
-    return str(log.event_name)
+def _place_of_name(attributes: Any, guess: int) -> int:
+    """Where ``event.name`` stands, -1 if nowhere: mostly where it stood in the record before."""
+    if 0 <= guess < len(attributes) and attributes[guess].key == "event.name":
+        return guess
+    return next((place for place, pair in enumerate(attributes) if pair.key == "event.name"), -1)
 
 
 def _attributes(pairs: Iterable[Any]) -> Attributes:

@@ -13,16 +13,31 @@ Encoding = Literal["protobuf", "json"]
 Value = str | int | float | bool | tuple[Any, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+Address = tuple[str, int]  # of one end of a TCP connection
+NOWHERE: Final[Address] = ("", 0)
+
+
+@dataclass(slots=True)
 class Peer:
-    """The other end of a connection: who sent this. ``pid`` is 0 and ``comm`` (its executable's name) "" while
-    unknown."""
+    """The other end of a connection, one for all that comes on it: ``remote`` and ``local`` are its addresses.
+
+    ``pid`` is 0 and ``comm`` (its executable's name) "" while unknown; whoever finds out says so here, and sets
+    ``met``."""
 
     transport: Literal["http", "grpc", "hook"] = "http"
-    host: str = ""
-    port: int = 0
+    remote: Address = NOWHERE
+    local: Address = NOWHERE
     pid: int = 0
     comm: str = ""
+    met: bool = False
+
+
+def peer_of(transport: Literal["http", "grpc"], info: Callable[[str], Any]) -> Peer:
+    """The peer of a connection; ``info`` is its ``get_extra_info`` (asyncio)."""
+    remote, local = info("peername"), info("sockname")
+    if not isinstance(remote, tuple) or not isinstance(local, tuple):
+        return Peer(transport)
+    return Peer(transport, remote[:2], local[:2])
 
 
 @dataclass(slots=True)

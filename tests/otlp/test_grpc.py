@@ -67,8 +67,8 @@ async def test_every_signal_arrives(
     assert await export(channel, signal, body(signal, "protobuf"), compression=compression) == b""
     batch = inbox.batch
     assert (batch.signal, batch.encoding, batch.seen, batch.parsed) == (signal, "protobuf", NOON, request(signal))
-    assert (batch.peer.transport, batch.peer.host, batch.peer.pid) == ("grpc", "127.0.0.1", 0)
-    assert batch.peer.port > 0
+    assert (batch.peer.transport, batch.peer.remote[0], batch.peer.pid) == ("grpc", "127.0.0.1", 0)
+    assert batch.peer.remote[1] > 0
 
 
 async def test_every_recorded_protobuf_body_is_accepted(channel: grpc.aio.Channel, inbox: Inbox) -> None:

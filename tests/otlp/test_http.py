@@ -72,8 +72,8 @@ async def test_every_signal_in_both_encodings_arrives_and_is_answered_alike(
     batch = inbox.batch
     assert (batch.signal, batch.encoding, batch.seen) == (signal, encoding, NOON)
     assert batch.parsed == (request(signal) if encoding == "protobuf" else jsonform.parse(body(signal, "json")))
-    assert (batch.peer.transport, batch.peer.host, batch.peer.pid) == ("http", "127.0.0.1", 0)
-    assert batch.peer.port and (peer is None or batch.peer.port == peer[1])
+    assert (batch.peer.transport, batch.peer.remote[0], batch.peer.pid) == ("http", "127.0.0.1", 0)
+    assert batch.peer.remote[1] and (peer is None or batch.peer.remote[1] == peer[1])
 
 
 async def test_every_recorded_body_is_accepted_and_its_signal_told_from_its_content(
@@ -248,7 +248,7 @@ async def test_local_and_allowed_names_are_served(client: aiohttp.ClientSession,
 async def test_ipv6_is_served(http_port: int, inbox: Inbox) -> None:
     async with aiohttp.ClientSession() as session, session.post(f"http://[::1]:{http_port}/v1/logs", json={}) as answer:
         assert answer.status == 200
-    assert inbox.batch.peer.host == "::1"
+    assert inbox.batch.peer.remote[0] == "::1"
 
 
 async def test_an_upload_that_waits_for_a_go_ahead_gets_it(http_port: int) -> None:
