@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from importlib import import_module
-from pathlib import Path
 
 from aimond import __version__
+
+TYPE_CHECKING = False  # typing takes as long to import as a hook may take
+if TYPE_CHECKING:
+    import argparse
 
 
 def parser() -> argparse.ArgumentParser:
     """All commands and options, for ``--help``, the manual and the completions."""
+    import argparse
+    from pathlib import Path
+
     top = argparse.ArgumentParser(prog="aimond", description="Knows every AI coding session on this desktop.")
     top.add_argument("--version", action="version", version=f"aimond {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -31,6 +35,13 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "session", nargs="?", metavar="ID", help="an id, its beginning, or an agent (the most urgent one)"
     )
+    hook = commands.add_parser("hook", help="tell the monitor what a CLI tells its hooks; for the CLIs' settings")
+    hook.add_argument("agent", metavar="AGENT", help="whose hook it is: claude, codex or gemini")
+    hook.add_argument("payload", nargs="?", metavar="JSON", help="as Codex gives it to its notify program; else stdin")
+    setup = commands.add_parser("setup", help="point the CLIs at aimond by their own settings, or take that back")
+    setup.add_argument("cli", nargs="?", choices=["claude", "codex", "gemini", "all"], help="which (installed ones)")
+    setup.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    setup.add_argument("--remove", action="store_true", help="take back what setup has changed")
     for command in (status, watch, explain):
         command.add_argument("--json", action="store_true", help="print JSON")
     return top
@@ -38,18 +49,35 @@ def parser() -> argparse.ArgumentParser:
 
 def speed(text: str) -> float:
     """A factor, or as fast as it goes."""
+    from argparse import ArgumentTypeError
+
     factor = float("inf") if text == "max" else float(text)
     if not factor > 0:
-        raise argparse.ArgumentTypeError("must be above 0, or max")
+        raise ArgumentTypeError("must be above 0, or max")
     return factor
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Exit status: 0 done, 1 could not, 2 wrong usage."""
-    chosen = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["hook"] and words[1:2] not in (["-h"], ["--help"]):
+        _hook(words[1:])
+    from importlib import import_module
+
+    chosen = parser().parse_args(words)
     command = import_module(f"aimond.commands.{chosen.command}")
     status: int = command.run(chosen)
     return status
+
+
+def _hook(arguments: list[str]) -> None:
+    """Become the hook: without the package of the commands, whose D-Bus takes longer to import than a CLI may wait."""
+    from importlib.machinery import SourceFileLoader
+
+    loader = SourceFileLoader("hook", __file__.removesuffix("__main__.py") + "commands/hook.py")
+    hook = type(sys)("hook")
+    loader.exec_module(hook)
+    hook.main(arguments)
 
 
 if __name__ == "__main__":

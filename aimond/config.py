@@ -40,6 +40,12 @@ class Sessions(Section):
     max: Annotated[int, Field(ge=1, le=10_000)] = 256
 
 
+class Hooks(Section):
+    """What the CLIs' hooks tell. ``socket``: whether their programs are listened to."""
+
+    socket: bool = True
+
+
 class Log(Section):
     """What is logged, to stderr."""
 
@@ -51,6 +57,7 @@ class Config(Section):
 
     otlp: Otlp = Otlp()
     sessions: Sessions = Sessions()
+    hooks: Hooks = Hooks()
     log: Log = Log()
 
 

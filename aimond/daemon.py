@@ -9,19 +9,28 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import Any, Final
 
 from aimond import __version__
+from aimond.agents.agent import Agent
 from aimond.bus.service import Service
+from aimond.commands import hook
 from aimond.config import Config
 from aimond.core.change import Change, Health, Reason, Totals
 from aimond.core.snapshot import SessionSnapshot
 from aimond.core.turn import SECOND
+from aimond.hooks import receive as hooks
+from aimond.hooks.listen import AlreadyListening, listening
+from aimond.hooks.message import Delivered, delivered
 from aimond.metrics import Counters, Exposition
 from aimond.otlp import grpc, http
 from aimond.otlp.ports import listen
 from aimond.otlp.record import Batch
+from aimond.process import place
 from aimond.spine import Spine
+from aimond.witness import Witness
 
 _LOG: Final = logging.getLogger(__name__)
 LOOPBACK: Final = ("127.0.0.1", "::1")
@@ -38,10 +47,12 @@ class Daemon:
 
     def __init__(self, config: Config, bus_address: str | None = None) -> None:
         self._config = config
-        self._spine = Spine(config.sessions.expire * SECOND, config.sessions.max)
+        project_of = lru_cache(maxsize=1024)(partial(place.project, home=str(Path.home())))
+        self._spine = Spine(config.sessions.expire * SECOND, config.sessions.max, project_of, self._vouch)
         self._queue: deque[Batch] = deque()
         self._counters = Counters()
         self._bus = Service(self, bus_address)
+        self._witness = Witness(self._spine.registry, self._process_started, self._process_exited)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
 
@@ -52,6 +63,7 @@ class Daemon:
         async with AsyncExitStack() as running:
             await self._bus.start()
             running.push_async_callback(self._bus.close)
+            running.callback(self._witness.close)
             where = []
             if otlp.http:
                 sockets = listen(LOOPBACK, otlp.http_port)
@@ -65,6 +77,14 @@ class Daemon:
                 sockets = listen(LOOPBACK, otlp.grpc_port)
                 where.append(f"OTLP/gRPC on port {sockets[0].getsockname()[1]}")
                 await running.enter_async_context(grpc.receiving(self._consume, sockets, hosts=hosts))
+            if self._config.hooks.socket:
+                try:
+                    listener = running.enter_context(listening(Path(hook.place())))
+                except (AlreadyListening, OSError) as error:
+                    _LOG.warning("hooks are not heard: %s", error)
+                else:
+                    self._counters.hooks = await running.enter_async_context(hooks.receiving(self._hooked, listener))
+                    where.append("hooks")
             ready(", ".join(where))
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._bus.run())
@@ -76,6 +96,8 @@ class Daemon:
         if len(self._queue) >= self._config.otlp.queue:
             self._counters.refused_full += 1
             return False
+        if not batch.peer.met:
+            self._witness.meet(batch.peer)
         self._queue.append(batch)
         if len(self._queue) == 1:
             asyncio.get_running_loop().call_soon(self._understand)
@@ -85,7 +107,9 @@ class Daemon:
 
     def _understand(self) -> None:
         """The next request: records, events, changes, outputs. A backlog must not keep others from being answered."""
-        batch = self._queue[0]
+        if not self._queue:
+            return
+        batch = self._queue.popleft()
         try:
             changes = self._spine.take(batch)
             if changes or batch.signal != "metrics":
@@ -93,9 +117,27 @@ class Daemon:
         except Exception:
             self._counters.not_understood += 1
             _LOG.exception("a %s request was not understood; please report this", batch.signal)
-        self._queue.popleft()
         if self._queue:
             asyncio.get_running_loop().call_soon(self._understand)
+
+    def _hooked(self, said: Delivered) -> None:
+        """A hook was called: that is live, and goes before what is queued."""
+        pid = self._witness.caller(said.agent, said.context)
+        self._publish(
+            self._spine.take_hook(said.agent, said.event, said.via, said.fields, said.seen, at=said.at, pid=pid)
+        )
+
+    def _vouch(self, pid: int, agent: Agent) -> bool:
+        return self._witness.vouch(pid, agent)
+
+    def _process_started(self, pid: int, directory: str, terminal: str) -> None:
+        self._publish(self._spine.process_started(pid, _now(), directory, terminal))
+
+    def _process_exited(self, pid: int, at: int) -> None:
+        """A process is gone; what it sent before is understood first."""
+        while self._queue:
+            self._understand()
+        self._publish(self._spine.process_exited(pid, at))
 
     def _publish(self, changes: list[Change]) -> None:
         if changes:
@@ -107,7 +149,7 @@ class Daemon:
 
     def _set_timer(self) -> None:
         """Be woken at the deadline. One that has moved away is left to come: it finds nothing to do and is set anew."""
-        deadline = self._spine.tracker.deadline()
+        deadline = self._spine.deadline(_now())
         if deadline is None or (self._timer and self._timer_at <= deadline):
             return
         if self._timer:
@@ -118,10 +160,7 @@ class Daemon:
 
     def _tick(self) -> None:
         self._timer = None
-        changes = self._spine.tracker.tick(_now())
-        if changes:
-            self._publish(changes)
-        self._set_timer()
+        self._publish(self._spine.tracker.tick(_now()))
 
     # -- the bus's source ---------------------------------------------------------------------------
 
@@ -134,10 +173,13 @@ class Daemon:
         return self._spine.tracker.ledger.totals(day, month)
 
     def health(self) -> dict[str, Health]:
-        return self._spine.health()
+        return self._spine.health(_now())
 
     def explain(self, agent: str, session_id: str) -> list[Reason]:
         return self._spine.tracker.explain(f"{agent}:{session_id}") or []
+
+    def hook(self, agent: str, payload: str, context: dict[str, Any]) -> None:
+        self._hooked(delivered({"agent": agent, "payload": payload, "context": context}, _now()))
 
     def acknowledge(self, agent: str, session_id: str) -> None:
         session = self._spine.tracker.find(f"{agent}:{session_id}")

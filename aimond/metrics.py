@@ -19,6 +19,7 @@ class Counters:
         self.requests: dict[tuple[str, str], int] = {}
         self.refused_full = 0
         self.not_understood = 0
+        self.hooks: dict[str, int] = {}
 
 
 class _Collector(Collector):
@@ -38,6 +39,12 @@ class _Collector(Collector):
         yield CounterMetricFamily(
             "aimond_requests_not_understood", "Export requests that raised an error.", self._counters.not_understood
         )
+        hooks = CounterMetricFamily(
+            "aimond_hooks", "Messages of hook programs, by what became of them.", labels=["outcome"]
+        )
+        for outcome, count in self._counters.hooks.items():
+            hooks.add_metric([outcome], count)
+        yield hooks
         records = CounterMetricFamily("aimond_records", "Log records and spans read.", labels=["agent"])
         unknown = CounterMetricFamily("aimond_unknown_events", "Log events of an unknown name.", labels=["agent"])
         for agent, heard in self._spine.heard.items():

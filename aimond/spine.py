@@ -3,59 +3,76 @@ it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from aimond.agents import Registry
 from aimond.agents.agent import Agent
 from aimond.agents.payload import Payload
 from aimond.core.change import Change, Health
-from aimond.core.event import Event, ProcessExited, ProcessStarted
+from aimond.core.event import Event, ProcessExited, ProcessStarted, PromptSubmitted
 from aimond.core.evidence import Source
+from aimond.core.hearing import Heard
+from aimond.core.review import last_name
 from aimond.core.tracker import Tracker
 from aimond.core.turn import SECOND
 from aimond.otlp import jsonform, protobuf
-from aimond.otlp.record import Batch, Record
+from aimond.otlp.record import Batch, Peer, Record
 
 DECODERS: Final = {"protobuf": protobuf.records, "json": jsonform.records}
 # A record from a time that has not come yet would outrank everything that follows.
 FUTURE: Final = 3600 * SECOND
 
 
-@dataclass(slots=True)
-class Heard:
-    """What has come from one agent so far."""
-
-    records: int = 0
-    unknown: int = 0
-    last: int = 0
+def anybody(pid: int, agent: Agent) -> bool:
+    """Whoever a record names is believed, as recordings are."""
+    return True
 
 
 class Spine:
-    """Understands batches, one after the other. ``expire``: see the tracker."""
+    """Understands batches, one after the other. ``expire``, ``project_of``: see the tracker. ``vouch``: whether that
+    process, which a record claims to come from, may be that agent's."""
 
-    def __init__(self, expire: int = 3600 * SECOND, visible: int = 256) -> None:
+    def __init__(
+        self,
+        expire: int = 3600 * SECOND,
+        visible: int = 256,
+        project_of: Callable[[str], str] = last_name,
+        vouch: Callable[[int, Agent], bool] = anybody,
+    ) -> None:
         self.registry: Final = Registry()
         patience = {agent.name: agent.patience for agent in self.registry.agents}
-        self.tracker: Final = Tracker(patience, expire, visible)
+        self.tracker: Final = Tracker(patience, expire, visible, project_of)
+        self._vouch = vouch
         self.heard: dict[str, Heard] = {agent.name: Heard() for agent in self.registry.agents if agent.scopes}
 
     def take(self, batch: Batch) -> list[Change]:
         """What one export request changed."""
         return self.tracker.apply(self._events(batch), batch.seen)
 
-    def take_hook(self, agent: str, event: str, via: str, fields: Mapping[str, Any], seen: int) -> list[Change]:
-        """What one hook changed."""
+    def take_hook(
+        self, agent: str, event: str, via: str, fields: Mapping[str, Any], seen: int, *, at: int = 0, pid: int = 0
+    ) -> list[Change]:
+        """What one hook changed. ``at``: when it was called, if that is known better than by its arrival."""
         found = self.registry.by_name(agent)
-        events = found.hook_events(Payload(event, via, fields, seen)) if found else ()
+        if found is None:
+            return []
+        events = list(found.hook_events(Payload(event, via, fields, at or seen, pid)))
+        heard = self.heard.get(found.name)
+        if heard and any(isinstance(event, PromptSubmitted) for event in events):
+            heard.prompted(seen, pid)
         return self.tracker.apply(events, seen)
 
-    def take_process(self, pid: int, exited: bool, directory: str, seen: int) -> list[Change]:
-        """What a process changed by coming or going."""
-        common: dict[str, Any] = {"agent": "", "session": "", "at": seen, "source": Source.PROCESS, "pid": pid}
-        event: Event = ProcessExited(**common) if exited else ProcessStarted(**common, directory=directory)
-        return self.tracker.apply([event], seen)
+    def process_started(self, pid: int, seen: int, directory: str = "", terminal: str = "") -> list[Change]:
+        """What a process changed by being there."""
+        return self.tracker.apply([ProcessStarted(**_of(pid, seen), directory=directory, terminal=terminal)], seen)
+
+    def process_exited(self, pid: int, seen: int) -> list[Change]:
+        """What a process changed by being gone."""
+        for heard in self.heard.values():
+            heard.exited(pid)
+        return self.tracker.apply([ProcessExited(**_of(pid, seen))], seen)
 
     def _events(self, batch: Batch) -> Iterator[Event]:
         for record in DECODERS[batch.encoding](batch, self.registry.spans_wanted, self.registry.logs_ignored):
@@ -64,23 +81,32 @@ class Spine:
             at = record.at if 0 < record.at < batch.seen + FUTURE else batch.seen
             if at != record.at or not 0 < record.start <= at:
                 record = replace(record, at=at, start=record.start if 0 < record.start < at else at)
-            pid = batch.peer.pid if batch.peer.comm in agent.executables else 0
-            yield from agent.events(record, pid)
+            yield from agent.events(record, self._pid(batch.peer, agent, record))
+
+    def _pid(self, peer: Peer, agent: Agent, record: Record) -> int:
+        """The process a record comes from: the peer if it is one of that agent's, not a collector's; or who it says."""
+        if agent.pid_key:
+            claimed = record.resource.integer(agent.pid_key)
+            if claimed and (claimed == peer.pid or self._vouch(claimed, agent)):
+                return claimed
+        return peer.pid if peer.comm in agent.executables else 0
 
     def _count(self, agent: Agent, record: Record, seen: int) -> None:
         heard = self.heard.get(agent.name)
         if heard is None:
             return
-        heard.records += 1
-        heard.last = seen
-        if record.signal == "logs" and record.name not in agent.read and "event.name" in record.attributes:
-            heard.unknown += 1
+        unknown = record.signal == "logs" and record.name not in agent.read and "event.name" in record.attributes
+        heard.record(seen, not unknown)
 
-    def health(self) -> dict[str, Health]:
+    def health(self, now: int) -> dict[str, Health]:
         """Per agent, whether its telemetry arrives."""
-        return {name: _health(name, heard) for name, heard in self.heard.items()}
+        return {name: heard.health(now) for name, heard in self.heard.items()}
+
+    def deadline(self, now: int) -> int | None:
+        """When time alone will change something, µs since the epoch; None: never."""
+        due = (heard.due(now) for heard in self.heard.values() if heard.owed)
+        return min((at for at in (self.tracker.deadline(), *due) if at is not None), default=None)
 
 
-def _health(name: str, heard: Heard) -> Health:
-    state, hint = ("ok", "") if heard.records else ("never", "nothing has been received from it yet")
-    return Health(state, heard.last, heard.records, heard.unknown, hint)
+def _of(pid: int, seen: int) -> dict[str, Any]:
+    return {"agent": "", "session": "", "at": seen, "source": Source.PROCESS, "pid": pid}

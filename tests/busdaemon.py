@@ -44,8 +44,8 @@ class PrivateBus:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For programs that are to use this bus."""
-        return {**os.environ, "DBUS_SESSION_BUS_ADDRESS": self.address}
+        """For programs that are to use this bus, with sockets of their own."""
+        return {**os.environ, "DBUS_SESSION_BUS_ADDRESS": self.address, "XDG_RUNTIME_DIR": str(self.directory)}
 
     def start(self) -> None:
         """Start a daemon, at the same address each time."""

@@ -22,7 +22,9 @@ class Agent:
 
     ``spans``, ``metrics``: the names it reads, all others are passed over unread; None: all. ``read``: the records it
     reads; ``ignored``: log events it knows and has no use for. Any other is counted as unknown. ``executables``:
-    process names (``comm``) its sessions live in."""
+    process names (``comm``) its sessions live in, as recordings have them. ``programs``: how a live process of it is
+    known, by the name or the path of its executable or script; ``shared``: words of the command line of one that serves
+    several terminals. ``pid_key``: the resource attribute that holds its pid, if any."""
 
     name: str
     title: str
@@ -36,6 +38,9 @@ class Agent:
     patience: Patience
     events: Callable[[Record, int], Iterable[Event]]
     hook_events: Callable[[Payload], Iterable[Event]]
+    pid_key: str = ""
+    programs: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
 
 
 def word(attributes: Attributes, key: str, limit: int = WORD) -> str:

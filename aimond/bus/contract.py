@@ -18,6 +18,7 @@ SESSIONS: Final = f"{ROOT}/session/"
 INTERFACE_VERSION: Final = 1
 
 NO_SUCH_SESSION: Final = f"{NAME}.Error.NoSuchSession"
+INVALID_ARGUMENT: Final = f"{NAME}.Error.InvalidArgument"
 NOT_SUPPORTED: Final = f"{NAME}.Error.NotSupported"
 FAILED: Final = f"{NAME}.Error.Failed"
 

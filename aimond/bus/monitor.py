@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from dbus_fast import DBusError, Variant
+from dbus_fast.unpack import unpack_variants
 
-from aimond.bus.contract import INTERFACE_VERSION, MONITOR, NO_SUCH_SESSION
+from aimond.bus.contract import INTERFACE_VERSION, INVALID_ARGUMENT, MONITOR, NO_SUCH_SESSION
 from aimond.bus.session import entry, path
 from aimond.bus.source import Source
 from aimond.bus.values import money, text, variant
@@ -90,6 +91,7 @@ class MonitorObject:
             "Acknowledge": self._acknowledge,
             "AcknowledgeAll": self._acknowledge_all,
             "Explain": self._explain,
+            "Hook": self._hook,
         }
 
     def properties(self) -> dict[str, Variant]:
@@ -122,6 +124,13 @@ class MonitorObject:
     def _explain(self, name: str) -> list[Any]:
         session = self._find(name)
         return [[_reason(reason) for reason in self._source.explain(session.agent, session.id)]]
+
+    def _hook(self, agent: str, payload: str, context: dict[str, Variant]) -> list[Any]:
+        try:
+            self._source.hook(agent, payload, unpack_variants(context))
+        except ValueError as error:
+            raise DBusError(INVALID_ARGUMENT, str(error)) from None
+        return []
 
     def _find(self, name: str) -> SessionSnapshot:
         sessions = self._source.sessions()

@@ -159,16 +159,18 @@ def _telling(name: str, value: Any) -> Any:
 
 
 def _turn(change: core.TurnCompleted) -> dict[str, Variant]:
-    summary = {
-        "Turn": variant("u", change.turn),
-        "Duration": variant("t", change.duration),
-        "InputTokens": variant("t", change.input_tokens),
-        "OutputTokens": variant("t", change.output_tokens),
-        "Cost": variant("d", change.cost),
-        "CostBasis": variant("s", change.cost_basis),
-        "Evidence": variant("s", change.evidence),
-        "Confidence": variant("s", change.confidence),
-    }
-    if change.cost is None:
-        del summary["Cost"]
-    return summary
+    """A summary of the turn, without what is not known."""
+    values = ((name, kind, getattr(change, field)) for name, kind, field in _SUMMARY)
+    return {name: variant(kind, value) for name, kind, value in values if value is not None}
+
+
+_SUMMARY: Final = (
+    ("Turn", "u", "turn"),
+    ("Duration", "t", "duration"),
+    ("InputTokens", "t", "input_tokens"),
+    ("OutputTokens", "t", "output_tokens"),
+    ("Cost", "d", "cost"),
+    ("CostBasis", "s", "cost_basis"),
+    ("Evidence", "s", "evidence"),
+    ("Confidence", "s", "confidence"),
+)

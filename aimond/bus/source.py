@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from aimond.core.change import Health, Reason, Totals
 from aimond.core.snapshot import SessionSnapshot
@@ -26,6 +26,9 @@ class Source(Protocol):
 
     def explain(self, agent: str, session_id: str) -> list[Reason]:
         """Why a visible session is in its state, the newest reason first."""
+
+    def hook(self, agent: str, payload: str, context: dict[str, Any]) -> None:
+        """A hook program says what its CLI told it. Raises ValueError for what cannot be read."""
 
     def acknowledge(self, agent: str, session_id: str) -> None:
         """The user has seen a visible session."""

@@ -88,9 +88,10 @@ def _take(spine: Spine, tape: tapes.Tape, line: tapes.Line, only_otlp: bool) -> 
         return []
     if line.kind == "process":
         tape.meet(line)
-        return spine.take_process(
-            int(told.get("pid") or 0), told.get("event") == "exit", str(told.get("cwd") or ""), seen
-        )
+        pid = int(told.get("pid") or 0)
+        if told.get("event") == "exit":
+            return spine.process_exited(pid, seen)
+        return spine.process_started(pid, seen, str(told.get("cwd") or ""))
     if line.kind == "hook":
         tool, event, via = (str(told.get(key) or "") for key in ("tool", "event", "via"))
         return spine.take_hook(tool or tape.tool, event, via, told.get("payload") or {}, seen)

@@ -40,12 +40,13 @@ class StateChanged(Change):
 @value
 class TurnCompleted(Change):
     """A turn is over and did what was asked; once per turn. Duration in µs; tokens and cost are those of the turn.
-    ``input_tokens`` is the whole input, cache reads and writes included; ``cost`` None when no call had a price."""
+    ``input_tokens`` is the whole input, cache reads and writes included; tokens are None when the records that count
+    them are still to come (a hook goes ahead of them), ``cost`` also when no call had a price."""
 
     turn: int
     duration: int
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     cost: Decimal | None
     cost_basis: Basis
     evidence: str

@@ -121,10 +121,12 @@ class ModelCallFailed(Event):
 
 @named
 class ToolStarted(Event):
-    """A tool runs. ``call`` is its id, "" where the CLI gives none."""
+    """A tool runs. ``call`` is its id, "" where the CLI gives none. ``asked``: whether its user let it, or a rule did;
+    None where the CLI does not say."""
 
     call: str = ""
     name: str = ""
+    asked: bool | None = None
 
 
 @named
@@ -139,11 +141,20 @@ class ToolFinished(Event):
 @named
 class WaitStarted(Event):
     """The agent stands still until its user answers: ``permission`` or ``question``. ``only``: where several tools
-    run at once, the one whose records prove it over."""
+    run at once, the one whose records prove it over. ``by``: the sub-agent that asks, "" for the agent itself."""
 
     kind: str = "permission"
     tool: str = ""
     only: str = ""
+    by: str = ""
+
+
+@named
+class QuestionAnswered(Event):
+    """The user has answered a question about the tool ``name``, which the sub-agent ``by`` had asked."""
+
+    name: str = ""
+    by: str = ""
 
 
 @named
@@ -190,9 +201,10 @@ class UserActed(Event):
 
 @named
 class ProcessStarted(Event):
-    """A process is there, working in ``directory``."""
+    """A process is there, working in ``directory`` and shown on ``terminal``. More of it may be told later."""
 
     directory: str = ""
+    terminal: str = ""
 
 
 @named

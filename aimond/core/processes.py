@@ -19,6 +19,7 @@ class Process:
     """``exited`` is 0 while it lives."""
 
     directory: str = ""
+    terminal: str = ""
     exited: int = 0
 
 
@@ -36,7 +37,7 @@ class Processes:
         if not event.pid:
             return
         self._known.pop(event.pid, None)
-        self._known[event.pid] = Process(event.directory)
+        self._known[event.pid] = Process(event.directory, event.terminal)
         while len(self._known) > KEPT:
             self._known.pop(next(iter(self._known)))
 
@@ -49,10 +50,10 @@ class Processes:
         process = self._known.get(pid)
         return process.exited if process else 0
 
-    def directory(self, pid: int) -> str:
-        """Where it works, "" if unknown."""
-        process = self._known.get(pid)
-        return process.directory if process else ""
+    def details(self, pid: int) -> dict[str, str]:
+        """What a session learns of its process: where it works and on which terminal it is shown, "" if unknown."""
+        process = self._known.get(pid, Process())
+        return {"directory": process.directory, "terminal": process.terminal}
 
     def typed(self, event: ev.UserActed) -> None:
         self._typed.setdefault(event.agent, deque(maxlen=32)).append((event.at, event.pid))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from aimond.core import ending
@@ -18,7 +18,7 @@ from aimond.core.change import (
 from aimond.core.event import Outcome
 from aimond.core.evidence import EXACT, INFERRED, Reason, Source
 from aimond.core.session import Session
-from aimond.core.snapshot import SessionSnapshot, State
+from aimond.core.snapshot import Basis, SessionSnapshot, State
 from aimond.core.state import Verdict, derive, derive_ended
 from aimond.core.turn import Turn
 from aimond.core.usage import Spent
@@ -26,12 +26,19 @@ from aimond.core.usage import Spent
 NEEDS_USER: Final = (State.WAITING, State.FAILED, State.QUIET)
 
 
-def review(session: Session, now: int, busy_child: bool, served: Spent) -> list[Change]:
+def last_name(directory: str) -> str:
+    """The project of a directory, where nobody knows better: its own name."""
+    return directory.rstrip("/").rpartition("/")[2]
+
+
+def review(
+    session: Session, now: int, busy_child: bool, served: Spent, project_of: Callable[[str], str] = last_name
+) -> list[Change]:
     """Derive the state, remember what is shown, and list the differences in the order readers should hear of them."""
     before, last = session.seen, session.verdict
     is_late = bool(session.ended_at) and not session.visible and before is not None
     session.verdict = derive_ended(session) if session.ended_at else derive(session, now, busy_child)
-    session.seen = snapshot = show(session, served)
+    session.seen = snapshot = show(session, served, project_of)
     if is_late:
         return list(_completed_turns(session, snapshot))
     changes: list[Change] = []
@@ -99,20 +106,22 @@ def _announcement(session: Session, turn: Turn, snapshot: SessionSnapshot, proof
     ended = answer if proof.source in (Source.TIMER, Source.PROCESS) else proof.since
     number = session.turn_count - (len(session.turns) - 1 - session.turns.index(turn))
     spent = ending.summed_up(turn)
+    # A hook is ahead of the logs that count: of an answer that is still on its way nobody knows the tokens.
+    known = proof.source is not Source.HOOK or ending.final_answer(turn, session.main_model, ended) is not None
     return TurnCompleted(
         session=snapshot,
         turn=number,
         duration=max(0, ended - turn.started),
-        input_tokens=spent.usage.whole_input,
-        output_tokens=spent.usage.output,
-        cost=spent.known_cost,
-        cost_basis=spent.basis,
+        input_tokens=spent.usage.whole_input if known else None,
+        output_tokens=spent.usage.output if known else None,
+        cost=spent.known_cost if known else None,
+        cost_basis=spent.basis if known else Basis.UNKNOWN,
         evidence=proof.source.value,
         confidence=proof.confidence,
     )
 
 
-def show(session: Session, served: Spent) -> SessionSnapshot:
+def show(session: Session, served: Spent, project_of: Callable[[str], str]) -> SessionSnapshot:
     """What readers are shown; ``served`` is the usage of hidden threads that worked for this session."""
     turn, verdict = session.newest, session.verdict
     spent = session.spent + served if served.requests else session.spent
@@ -129,7 +138,7 @@ def show(session: Session, served: Spent) -> SessionSnapshot:
         evidence=verdict.source.value,
         confidence=verdict.confidence,
         model=session.detail("model"),
-        project=directory.rstrip("/").rpartition("/")[2],
+        project=project_of(directory),
         directory=directory,
         host=session.detail("host"),
         pid=session.pid,

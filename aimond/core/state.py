@@ -66,7 +66,7 @@ OUTCOME_LATE: Final = 6 * SECOND
 def derive(session: Session, now: int, busy_child: bool) -> Verdict:
     """The state at ``now``: the first row of the table that applies to the newest turn."""
     turn = session.newest
-    if not turn.started and not turn.tool_started and not turn.waits:
+    if not turn.started and not turn.tool_started and not turn.questions:
         return Verdict(State.IDLE, since=session.started_at)
     verdict = next(verdict for row in TABLE if (verdict := row(session, turn, now, busy_child)))
     if verdict.state in _SEEN_WITH.get(turn.acknowledged, ()):
@@ -99,7 +99,7 @@ def _waiting(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdic
     wait = turn.wait
     if wait is None:
         return None
-    return Verdict(State.WAITING, f"{wait.kind}:{wait.tool}".rstrip(":"), wait.at, Source.HOOK, EXACT, wait.record)
+    return Verdict(State.WAITING, f"{wait.kind}:{wait.tool}".rstrip(":"), wait.at, wait.source, EXACT, wait.record)
 
 
 def _ended(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:

@@ -11,8 +11,8 @@ from aimond.core.evidence import Reason
 from aimond.core.families import Traces, ancestors, end_sub_agents, has_busy_child, sub_agents_first
 from aimond.core.hidden import Servants
 from aimond.core.ledger import Ledger
-from aimond.core.processes import Processes
-from aimond.core.review import review
+from aimond.core.lives import Lives
+from aimond.core.review import last_name, review
 from aimond.core.session import Session
 from aimond.core.sessions import Key, Sessions
 from aimond.core.snapshot import SessionSnapshot, State, most_urgent
@@ -27,16 +27,23 @@ _NEVER: Final = 2**63
 
 
 class Tracker:
-    """All sessions. ``patience`` is per agent; ``expire``: how long one of unknown process may be silent, µs."""
+    """All sessions. ``patience`` is per agent; ``expire``: how long one of unknown process may be silent, µs;
+    ``project_of``: the project that a directory belongs to."""
 
-    def __init__(self, patience: Mapping[str, Patience], expire: int = 3600 * SECOND, visible: int = 256) -> None:
-        self.patience, self.expire, self.max_visible = patience, expire, visible
+    def __init__(
+        self,
+        patience: Mapping[str, Patience],
+        expire: int = 3600 * SECOND,
+        visible: int = 256,
+        project_of: Callable[[str], str] = last_name,
+    ) -> None:
+        self.patience, self.expire, self.max_visible, self.project_of = patience, expire, visible, project_of
         self.sessions = Sessions(patience)
         self.ledger = Ledger()
-        self._processes = Processes()
         self._traces = Traces()
         self._servants = Servants(self.sessions)
         self._touched: dict[Key, None] = {}
+        self._lives = Lives(self.sessions, self._touched)
         self._due: dict[Key, int] = {}
         self._failed: list[tuple[Session, str]] = []
 
@@ -47,11 +54,11 @@ class Tracker:
         for event in events:
             match event:
                 case ev.ProcessStarted():
-                    self._processes.came(event)
+                    self._lives.started(event)
                 case ev.ProcessExited():
-                    self._process_exited(event)
+                    self._lives.exited(event)
                 case ev.UserActed():
-                    self._user_acted(event)
+                    self._lives.typed(event)
                 case _:
                     self._session_event(event, now)
         return self._review(now)
@@ -70,7 +77,7 @@ class Tracker:
         return min(self._due.values(), default=None)
 
     def _expires(self, session: Session) -> int:
-        return _NEVER if session.pid in self._processes else session.last_seen + self.expire
+        return _NEVER if session.pid in self._lives else session.last_seen + self.expire
 
     def _set_due(self, session: Session) -> None:
         due = min(session.verdict.until or _NEVER, self._expires(session))
@@ -89,7 +96,7 @@ class Tracker:
         self._touched[key] = None
         if session.ended_at and self._revives(session, event):
             session.revive()
-        self._bind(session, event.pid)
+        self._lives.bind(session, event.pid)
         note = _NOTE.get(type(event))
         if note:
             note(self, session, event)
@@ -103,7 +110,7 @@ class Tracker:
                 self.sessions.file(self.sessions[key])
                 self._touched[key] = None
         if not session.pid:
-            self._find_terminal(session, event.at)
+            self._lives.find_terminal(session, event.at)
 
     def _described(self, session: Session, event: ev.SessionDetail) -> None:
         if event.hidden:
@@ -123,48 +130,12 @@ class Tracker:
 
     def _revives(self, session: Session, event: ev.Event) -> bool:
         """An ended session is back: prompted again, resumed by another process, or only thought to be gone."""
-        if event.at <= session.ended_at or self._processes.exited(event.pid or session.pid):
+        if event.at <= session.ended_at or self._lives.exit_of(event.pid or session.pid):
             return False
         if session.end_reason in PRESUMED:
             return not isinstance(event, ev.SessionDetail) or event.shows
         other_process = bool(session.pid and event.pid and event.pid != session.pid)
         return other_process or isinstance(event, ev.PromptSubmitted)
-
-    def _bind(self, session: Session, pid: int) -> None:
-        """Give a session its process; a CLI that shows one session at a time has left the older one (/clear)."""
-        moved = bool(pid) and pid != session.pid and not (session.pid and self._processes.exited(pid))
-        if moved:
-            session.pid = pid
-            session.say("directory", self._processes.directory(pid), 1)
-        if not session.pid or not session.patience.one_per_process or (session.visible and not moved):
-            return
-        for other in self.sessions.values():
-            if other.pid == session.pid and other is not session and other.agent == session.agent and other.visible:
-                older, newer = sorted((session, other), key=lambda s: s.started_at)
-                if newer.shown and not older.ended_at:
-                    older.end(newer.started_at, "replaced")
-                    self._touched[older.agent, older.id] = None
-
-    # -- processes ----------------------------------------------------------------------------------
-
-    def _process_exited(self, event: ev.ProcessExited) -> None:
-        self._processes.gone(event)
-        for key, session in self.sessions.items():
-            if event.pid and session.pid == event.pid and not session.ended_at:
-                session.end(event.at, "exited")
-                self._touched[key] = None
-
-    def _user_acted(self, event: ev.UserActed) -> None:
-        self._processes.typed(event)
-        for session in self.sessions.values():
-            if session.agent == event.agent and not session.pid and session.prompts:
-                self._find_terminal(session, session.prompts[-1])
-
-    def _find_terminal(self, session: Session, prompt: int) -> None:
-        pid = self._processes.terminal_of(session.agent, prompt)
-        if pid and not session.hidden:
-            self._bind(session, pid)
-            self._touched[session.agent, session.id] = None
 
     # -- out ----------------------------------------------------------------------------------------
 
@@ -175,11 +146,11 @@ class Tracker:
         self._touched.clear()
         changes: list[Change] = []
         for session in sub_agents_first(concerned.values(), self.sessions):
-            if not session.ended_at and self._processes.exited(session.pid):
-                session.end(self._processes.exited(session.pid), "exited")
+            if not session.ended_at and self._lives.exit_of(session.pid):
+                session.end(self._lives.exit_of(session.pid), "exited")
             if (session.shown and not session.hidden) or session.visible:
                 busy = has_busy_child(session, self.sessions)
-                changes += review(session, now, busy, self._servants.spent(session))
+                changes += review(session, now, busy, self._servants.spent(session), self.project_of)
                 self._set_due(session)
         changes += [ErrorSeen(session.seen, failure) for session, failure in self._failed if session.seen]
         self._failed.clear()
@@ -205,7 +176,7 @@ class Tracker:
         longest_silent = sorted(self.sessions.visible, key=lambda session: session.last_seen)
         for session in longest_silent[: max(0, len(longest_silent) - self.max_visible)]:
             session.end(now, "evicted")
-            changes += review(session, now, False, NOTHING)
+            changes += review(session, now, False, NOTHING, self.project_of)
             self._set_due(session)
         return changes
 

@@ -14,7 +14,7 @@ from aimond.core.evidence import Source
 from aimond.core.snapshot import State
 from aimond.core.usage import NOTHING, total
 from aimond.core.value import value
-from aimond.core.wait import Wait, proves_over
+from aimond.core.wait import PROVES, unanswered
 
 MS: Final = 1_000
 SECOND: Final = 1_000_000
@@ -69,7 +69,8 @@ class Turn:
         self.refuted: set[str] = set()
         self.background: dict[str, int] = {}
         self.wake_ups: set[int] = set()
-        self.waits: list[Wait] = []
+        self.questions: list[ev.WaitStarted] = []
+        self.wait: ev.WaitStarted | None = None
         self.last_at = 0
 
     # -- collecting ---------------------------------------------------------------------------------
@@ -91,10 +92,9 @@ class Turn:
         collect = _COLLECT.get(type(event))
         if collect:
             collect(self, event)
-        for wait in self.waits:
-            # A wait is over with whatever could not have happened while it lasted.
-            if not wait.over and proves_over(wait, event):
-                wait.over = event.at
+        if self.questions and isinstance(event, PROVES | ev.WaitStarted):
+            open_ = unanswered(self.questions, self.events)
+            self.wait = open_[-1] if open_ else None
 
     def _prompt(self, event: ev.PromptSubmitted) -> None:
         self.traced = self.traced or bool(event.trace)
@@ -131,10 +131,7 @@ class Turn:
             self.wake_ups.add(event.at)
 
     def _asked(self, event: ev.WaitStarted) -> None:
-        if self.wait is None:
-            wait = Wait(event.at, event.kind, event.tool, event.only, event.record)
-            wait.over = next((other.at for other in self.events if proves_over(wait, other)), 0)
-            self.waits = [*self.waits[-15:], wait]
+        self.questions = [*self.questions[-15:], event]
 
     def _answer(self, event: ev.ModelCallFinished) -> None:
         if event.main is not False:
@@ -156,11 +153,6 @@ class Turn:
             self.open_tools.pop(event.call, None)
         elif isinstance(event, ev.ToolStarted) and event.call not in self.closed_tools:
             self.open_tools[event.call] = event
-
-    @property
-    def wait(self) -> Wait | None:
-        """The oldest question that is still open."""
-        return next((wait for wait in self.waits if not wait.over), None)
 
     # -- going on by itself --------------------------------------------------------------------------
 

@@ -1,33 +1,80 @@
-"""A question to the user, and what proves that it is over."""
+"""Questions to the user, and what proves that they were answered.
+
+Several can be open: a CLI asks one after the other for tools that run side by side, and a sub-agent asks for itself.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from aimond.core import event as ev
+from aimond.core.evidence import Source
+
+Question = ev.WaitStarted
+# Told by hook and by log it is one question; the hook's own time is its arrival.
+SAME_QUESTION: Final = 2_000_000
+
+PROVES: Final = (
+    ev.ToolStarted
+    | ev.ToolFinished
+    | ev.QuestionAnswered
+    | ev.ModelCallStarted
+    | ev.ModelCallFinished
+    | ev.ModelCallFailed
+    | ev.TurnFinished
+    | ev.PromptSubmitted
+    | ev.BackgroundFinished
+)
 
 
-@dataclass(slots=True)
-class Wait:
-    """The agent asked its user something at ``at``; over when ``over`` is not 0."""
+def unanswered(questions: Sequence[Question], events: Iterable[ev.Event]) -> list[Question]:
+    """The questions that nothing proves answered, the oldest first, in whatever order all of it was heard."""
+    since = min(question.at for question in questions)
+    told = [event for event in events if isinstance(event, PROVES)]
+    started = {event.call for event in told if isinstance(event, ev.ToolStarted) and event.call}
+    story = sorted([*questions, *(event for event in told if event.at > since)], key=lambda event: event.at)
+    open_: list[Question] = []
+    for event in story:
+        if isinstance(event, ev.WaitStarted):
+            reminds = not event.tool and bool(open_)
+            if not reminds and not _is_echo(event, questions):
+                open_.append(event)
+        elif isinstance(event, ev.ToolStarted | ev.ToolFinished | ev.QuestionAnswered):
+            if not (isinstance(event, ev.ToolFinished) and event.call in started):
+                answered = next((question for question in open_ if _answers(event, question)), None)
+                open_ = [question for question in open_ if question is not answered]
+        else:
+            open_ = [question for question in open_ if not _overtakes(event, question)]
+    return open_
 
-    at: int
-    kind: str
-    tool: str
-    only: str
-    record: str
-    over: int = 0
+
+def _is_echo(question: Question, questions: Sequence[Question]) -> bool:
+    """A log's word on a question that the hook itself told of."""
+    return question.source is not Source.HOOK and any(
+        other.source is Source.HOOK and other.tool == question.tool and abs(other.at - question.at) <= SAME_QUESTION
+        for other in questions
+    )
 
 
-def proves_over(wait: Wait, event: ev.Event) -> bool:
-    """Whether this could not have happened while the question was open."""
+def _answers(event: ev.ToolStarted | ev.ToolFinished | ev.QuestionAnswered, question: Question) -> bool:
+    """Whether the user's answer to that one question is what let this happen."""
+    if event.at <= question.at or (question.only not in ("", event.name) and event.name):
+        return False
+    if isinstance(event, ev.QuestionAnswered):
+        return event.by == question.by
+    return not question.by and not (isinstance(event, ev.ToolStarted) and event.asked is False)
+
+
+def _overtakes(event: ev.Event, question: Question) -> bool:
+    """Whether this could not have happened while that question was open."""
     match event:
-        case ev.ToolStarted() | ev.ToolFinished():
-            return event.at > wait.at and (not wait.only or event.name in ("", wait.only))
-        case ev.ModelCallStarted() | ev.ModelCallFailed():
-            return event.main is not False and event.at > wait.at
+        case ev.PromptSubmitted():
+            return event.at > question.at and (not question.by or not event.synthetic)
+        case ev.BackgroundFinished():
+            return event.task == question.by and event.at > question.at
         case ev.ModelCallFinished():
-            return event.main is not False and event.started > wait.at
-        case ev.TurnFinished() | ev.PromptSubmitted():
-            return event.at > wait.at
-    return False
+            return not question.by and event.main is not False and event.started > question.at
+        case ev.ModelCallStarted() | ev.ModelCallFailed():
+            return not question.by and event.main is not False and event.at > question.at
+    return not question.by and event.at > question.at

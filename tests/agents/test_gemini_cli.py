@@ -142,13 +142,6 @@ def test_the_records_own_id_is_the_session_and_the_resources_is_stale() -> None:
     assert told(NAME, log("gemini_cli.user_prompt", {}, stale)) == []
 
 
-def test_the_process_is_the_one_that_shows_the_session() -> None:
-    """The launcher holds the connection; the resource names its child."""
-    said = {"session.id": SESSION}
-    assert events(NAME, log("gemini_cli.slash_command", said, {"process.pid": 102}), pid=101)[0].pid == 102
-    assert events(NAME, log("gemini_cli.slash_command", said, {"process.pid": "?"}), pid=101)[0].pid == 101
-
-
 def test_the_version_of_node_is_not_that_of_the_cli() -> None:
     record = log("gemini_cli.config", {"session.id": SESSION}, {"service.version": "v20.20.2", "host.name": "h"})
     assert told(NAME, record) == ["SessionDetail host=h title=Gemini CLI asks=True shows=True"]

@@ -32,6 +32,7 @@ class Standin:
         self.telemetry = {"claude-code": Health("ok", NOW, 10, 1, ""), "codex": Health("never", 0, 0, 0, "set otel")}
         self.reasons: list[Reason] = []
         self.acknowledged: list[tuple[str, str]] = []
+        self.hooks: list[tuple[str, str, dict[str, Any]]] = []
         self._sessions: dict[tuple[str, str], SessionSnapshot] = {}
 
     def add(self, session_id: str = "one", agent: str = "claude-code", **fields: Any) -> list[Change]:
@@ -80,6 +81,11 @@ class Standin:
 
     def explain(self, agent: str, session_id: str) -> list[Reason]:
         return [reason for reason in self.reasons if (agent, session_id) in self._sessions]
+
+    def hook(self, agent: str, payload: str, context: dict[str, Any]) -> None:
+        if not payload.startswith("{"):
+            raise ValueError("no payload")
+        self.hooks.append((agent, payload, context))
 
     def acknowledge(self, agent: str, session_id: str) -> None:
         self.acknowledged.append((agent, session_id))

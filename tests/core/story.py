@@ -142,6 +142,11 @@ def asks(at: float, tool: str = "Bash", **more: Any) -> ev.WaitStarted:
     return _event(ev.WaitStarted, at, {"source": HOOK, "tool": tool, "only": tool, **more})
 
 
+def answered(at: float, name: str = "Bash", **more: Any) -> ev.QuestionAnswered:
+    """Somebody pressed a key at a sub-agent's question."""
+    return _event(ev.QuestionAnswered, at, {"name": name, **more})
+
+
 def stop(at: float, **more: Any) -> ev.TurnFinished:
     """A Stop hook."""
     return _event(ev.TurnFinished, at, {"source": HOOK, "outcome": COMPLETED, "weak": True, **more})

@@ -50,9 +50,10 @@ FIELDS: dict[type[ev.Event], dict[str, Any]] = {
         "cost": st.sampled_from([None, Decimal(0), Decimal("1e-9"), Decimal(10) ** 9]),
     },
     ev.ModelCallFailed: {"main": MAIN, "error_class": WORD, "final": YES, "aborted": YES},
-    ev.ToolStarted: {"call": WORD, "name": WORD},
+    ev.ToolStarted: {"call": WORD, "name": WORD, "asked": MAIN},
     ev.ToolFinished: {"call": WORD, "name": WORD, "started": TIME},
-    ev.WaitStarted: {"tool": WORD, "only": WORD},
+    ev.WaitStarted: {"tool": WORD, "only": WORD, "by": WORD},
+    ev.QuestionAnswered: {"name": WORD, "by": WORD},
     ev.BackgroundStarted: {"task": WORD},
     ev.BackgroundFinished: {"task": WORD, "wakes": YES},
     ev.TurnFinished: {
@@ -65,7 +66,7 @@ FIELDS: dict[type[ev.Event], dict[str, Any]] = {
     },
     ev.TurnGoesOn: {"claim": WORD},
     ev.UserActed: {"session": st.just("")},
-    ev.ProcessStarted: {"session": st.just(""), "directory": WORD},
+    ev.ProcessStarted: {"session": st.just(""), "directory": WORD, "terminal": WORD},
     ev.ProcessExited: {"session": st.just("")},
 }
 EVENT = st.one_of(*(st.builds(kind, **{**COMMON, **fields}) for kind, fields in FIELDS.items()))

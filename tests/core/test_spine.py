@@ -77,15 +77,60 @@ def test_a_span_that_began_after_its_end_or_at_no_time_outranks_nothing(began: f
 
 def test_what_was_heard_is_counted_by_agent() -> None:
     spine = Spine()
-    assert {health.state for health in spine.health().values()} == {"never"}
+    assert {health.state for health in spine.health(us(30)).values()} == {"never"}
     spine.take(request(PROMPT, (2, "a_new_event", {"session.id": "s"}), (3, "assistant_response", {}), seen=10))
     spine.take(request((4, "codex.user_prompt", {"conversation.id": "0123456789"}), scope=CODEX, seen=11))
-    health = spine.health()
+    health = spine.health(us(30))
     assert set(health) == {"claude-code", "codex", "gemini-cli"}
     claude, codex = health["claude-code"], health["codex"]
     assert (claude.state, claude.records, claude.unknown_events, claude.last_record) == ("ok", 2, 1, us(10))
     assert (codex.state, codex.records, codex.unknown_events, codex.last_record) == ("ok", 1, 0, us(11))
     assert health["gemini-cli"].state == "never"
+
+
+def test_hooks_without_telemetry_are_silence_until_a_record_comes() -> None:
+    """The CLI's own exporter points elsewhere, or is off."""
+    spine = Spine()
+    spine.process_started(7, us(0))
+    spine.take_hook("claude", "UserPromptSubmit", "hook", {"session_id": "s", "prompt": "Hi"}, us(1), pid=7)
+    assert spine.health(us(20))["claude-code"].state == "never"
+    assert spine.deadline(us(20)) == us(21)
+    assert spine.health(us(21))["claude-code"].state == "silent"
+    assert "doctor" in spine.health(us(21))["claude-code"].hint
+    spine.take(request(PROMPT, seen=22))
+    assert spine.health(us(60))["claude-code"].state == "ok"
+
+
+def test_a_process_that_is_gone_owes_no_telemetry() -> None:
+    spine = Spine()
+    spine.take_hook("claude", "UserPromptSubmit", "hook", {"session_id": "s", "prompt": "Hi"}, us(1), pid=7)
+    spine.process_exited(8, us(2))
+    assert spine.health(us(60))["claude-code"].state == "silent"
+    spine.process_exited(7, us(61))
+    assert spine.health(us(90))["claude-code"].state == "never"
+
+
+@pytest.mark.parametrize(
+    ("peer", "claimed", "vouched", "pid"),
+    [
+        pytest.param(102, 102, {}, 102, id="it sends itself"),
+        pytest.param(101, 102, {102}, 102, id="its launcher holds the connection"),
+        pytest.param(101, 102, {}, 101, id="nobody knows the one it names, as in a container"),
+        pytest.param(0, 102, {}, 0, id="from another machine"),
+        pytest.param(101, "?", {}, 101, id="it names nobody"),
+    ],
+)
+def test_a_process_that_a_record_names_is_believed_if_somebody_vouches_for_it(
+    peer: int, claimed: Any, vouched: set[int], pid: int
+) -> None:
+    config = (1, "gemini_cli.config", {"session.id": "s"})
+    batch = request(config, scope="gemini-cli", pid=peer, comm="gemini")
+    batch.parsed["resourceLogs"][0]["resource"] = {
+        "attributes": [{"key": "process.pid", "value": {"stringValue": str(claimed)}}]
+    }
+    spine = Spine(vouch=lambda pid, agent: pid in vouched)
+    spine.take(batch)
+    assert spine.tracker.snapshots()[0].pid == pid
 
 
 def test_a_negative_duration_does_not_keep_a_turn_open() -> None:
@@ -101,10 +146,10 @@ def test_a_negative_duration_does_not_keep_a_turn_open() -> None:
 
 def test_a_process_comes_and_goes() -> None:
     spine = Spine()
-    spine.take_process(7, exited=False, directory="/home/dev/a", seen=us(0))
+    spine.process_started(7, us(0), "/home/dev/a")
     spine.take(request(PROMPT, pid=7, comm="claude"))
     assert spine.tracker.snapshots()[0].directory == "/home/dev/a"
-    changes = spine.take_process(7, exited=True, directory="", seen=us(20))
+    changes = spine.process_exited(7, us(20))
     assert type(changes[-1]).__name__ == "SessionRemoved"
     assert spine.tracker.snapshots() == []
 

@@ -7,8 +7,10 @@ import pytest
 from aimond.core import event as ev
 from tests.core.story import (
     HOOK,
+    LOG,
     Story,
     answer,
+    answered,
     asks,
     calls,
     cut,
@@ -19,6 +21,8 @@ from tests.core.story import (
     prompt,
     ran,
     stop,
+    sub_agent,
+    sub_agent_done,
     tool,
     us,
 )
@@ -104,6 +108,62 @@ def test_another_tool_that_runs_beside_it_does_not_end_the_wait() -> None:
     assert story.hear(7, ran(6, call="read", name="Read")) == []
     assert story.state() == "waiting permission:Bash"
     assert story.hear(8, tool(7.5, "bash", name="Bash")) == ["working"]
+
+
+def test_a_tool_that_a_rule_let_run_answers_nothing() -> None:
+    """Of tools that run side by side, one may be allowed beforehand."""
+    story = waiting(at=5)
+    assert story.hear(7, tool(6, "other", asked=False), ran(6.5, call="other")) == []
+    assert story.state() == "waiting permission:Bash"
+    assert story.hear(9, tool(8, asked=True)) == ["working"]
+
+
+def test_of_two_questions_in_a_row_an_answer_ends_one() -> None:
+    """Claude Code 2.1.330 asks for parallel tools one after the other; the records of the first answer come last."""
+    story = waiting(at=5)
+    assert story.hear(8.2, asks(8.2)) == ["needs:permission:Bash"]
+    assert story.hear(9, tool(8, "one", asked=True), ran(8.1, call="one")) == []
+    assert (story.state(), story.now().state_since) == ("waiting permission:Bash", us(8.2))
+    assert story.hear(12, tool(11, "two", asked=True)) == ["working"]
+
+
+def test_of_two_questions_at_once_an_answer_ends_one() -> None:
+    story = Story()
+    story.hear(6, prompt(0), asks(5), asks(5.1))
+    story.hear(9, tool(8, "one", asked=True))
+    assert story.state() == "waiting permission:Bash"
+    story.hear(9.5, ran(9, call="one", took=0.9))
+    assert story.state() == "waiting permission:Bash"
+    assert story.hear(12, tool(11, "two", asked=True)) == ["working"]
+
+
+def test_a_question_told_by_hook_and_by_log_is_one() -> None:
+    story = waiting(at=5)
+    assert story.hear(6, asks(4.9, source=LOG)) == []
+    assert story.hear(9, tool(8, asked=True)) == ["working"]
+
+
+def test_a_question_that_only_the_log_tells_of_is_one() -> None:
+    """Hooks of the user's own, with telemetry that tells of them."""
+    story = Story()
+    story.hear(2, prompt(1))
+    assert story.hear(6, asks(5, source=LOG)) == ["waiting", "needs:permission:Bash"]
+    assert story.now().evidence == "log"
+
+
+def test_a_sub_agent_asks_for_itself() -> None:
+    """Its parent's turn may be over, and what its parent does answers nothing."""
+    story = Story()
+    story.hear(3, prompt(0, source=HOOK), sub_agent(1), stop(2))
+    assert story.hear(5, asks(5, by="sub")) == ["waiting", "needs:permission:Bash"]
+    assert story.hear(7, answer(6), tool(6.5), stop(6.8)) == []
+    assert story.hear(9, answered(8, by="sub")) == ["working"]
+
+
+def test_the_end_of_a_sub_agent_ends_its_question() -> None:
+    story = Story()
+    story.hear(3, prompt(0, source=HOOK), sub_agent(1), asks(2, by="sub"))
+    assert story.hear(9, sub_agent_done(8)) == ["working"]
 
 
 def test_a_second_word_of_the_same_wait_is_no_second_wait() -> None:

@@ -29,6 +29,8 @@ AGENT = Agent(
         }
     ),
     executables=frozenset({"claude", "node"}),
+    # A binary (2.1.330, npm's and the installer's), or a script of node's that calls itself claude (2.0.76).
+    programs=frozenset({"claude", "claude.exe", "@anthropic-ai/claude-code", "share/claude/versions"}),
     # Logs leave 5.0 s after the first record by default (2.1.330); retries are silent and end with an api_error.
     patience=Patience(settle=7 * SECOND, unattended=8 * SECOND, one_per_process=True),
     events=events,

@@ -46,7 +46,7 @@ def _user_prompt(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
 def _permission(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
     tool = clean(hook.tool_name)
     kind = "question" if tool == "AskUserQuestion" else "permission"
-    yield ev.WaitStarted(**common, kind=kind, tool=tool, only=tool)
+    yield ev.WaitStarted(**common, kind=kind, tool=tool, only=tool, by=clean(hook.agent_id))
 
 
 def _notification(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:

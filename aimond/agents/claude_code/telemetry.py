@@ -20,6 +20,7 @@ TITLE: Final = "Claude Code"
 MAIN: Final = {"repl_main_thread": True, "sdk": False}
 LEAVES: Final = {"exit": "ended", "quit": "ended", "clear": "replaced"}
 REFUSED_BY_USER: Final = ("user_reject", "user_abort")
+ANSWERED: Final = "user"  # as ``user_temporary``, ``user_permanent``, ``user_reject``; others: ``config``, ``hook``
 ABORTED: Final = "Request was aborted."  # 2.0.76 logs Esc as an api_error
 WAKE_UP: Final = "<task-notification>"
 
@@ -134,13 +135,16 @@ def _api_error(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
 
 
 def _tool_decision(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
-    if _sub_agent(record):
-        yield ev.BackgroundStarted(**common, task=_sub_agent(record))
-        return
     attributes = record.attributes
     call, name = word(attributes, "tool_use_id"), word(attributes, "tool_name")
+    asked = attributes.text("source").startswith(ANSWERED) if "source" in attributes else None
+    if by := _sub_agent(record):
+        yield ev.BackgroundStarted(**common, task=by)
+        if asked:
+            yield ev.QuestionAnswered(**common, name=name, by=by)
+        return
     if attributes.text("decision") == "accept":
-        yield ev.ToolStarted(**common, key=_key(record, call), call=call, name=name)
+        yield ev.ToolStarted(**common, key=_key(record, call), call=call, name=name, asked=asked)
         return
     yield ev.ToolFinished(
         **common, key=_key(record, call), call=call or f"{name}@{record.at}", name=name, started=record.at

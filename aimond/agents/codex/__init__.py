@@ -25,6 +25,8 @@ AGENT = Agent(
         }
     ),
     executables=frozenset({"codex", "node"}),
+    programs=frozenset({"codex", "@openai/codex"}),
+    shared=frozenset({"app-server"}),  # the background daemon (0.169.0)
     # Logs come within 1.0 s, spans within 5 s of a terminal; the longest pause between tries seen is 5 s (0.169.0).
     patience=Patience(
         settle=4 * SECOND,

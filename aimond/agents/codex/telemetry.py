@@ -134,7 +134,8 @@ def _tool_decision(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]
     attributes = record.attributes
     call, name = word(attributes, "call_id"), word(attributes, "tool_name")
     if attributes.text("decision").startswith("approved"):
-        yield ev.ToolStarted(**common, key=_key(record, call), call=call, name=name)
+        asked = attributes.text("source") == "User" if "source" in attributes else None
+        yield ev.ToolStarted(**common, key=_key(record, call), call=call, name=name, asked=asked)
     else:
         yield ev.ToolFinished(**common, key=_key(record, call), call=call, name=name, started=record.at)
 

@@ -25,6 +25,7 @@ AGENT = Agent(
         }
     ),
     executables=frozenset({"gemini", "node"}),
+    programs=frozenset({"gemini", "@google/gemini-cli"}),
     # Logs and spans come up to 5.2 s late, retries up to 37 s apart; a tool that runs is silent, so where nothing can
     # ask, silence is no proof of an end (0.61.0).
     patience=Patience(
@@ -37,4 +38,5 @@ AGENT = Agent(
     ),
     events=events,
     hook_events=hook_events,
+    pid_key="process.pid",  # of the relaunched child, which shows the session
 )

@@ -26,7 +26,7 @@ CALLS_A_TOOL: Final = '"functionCall"'
 
 
 def events(record: Record, pid: int) -> Iterator[ev.Event]:
-    """What one record says. ``process.pid`` of the resource is the process that shows the session."""
+    """What one record says."""
     key = "gen_ai.conversation.id" if record.signal == "traces" else "session.id"
     read = READERS.get(record.name)
     session = word(record.attributes, key) if read else ""
@@ -38,7 +38,7 @@ def events(record: Record, pid: int) -> Iterator[ev.Event]:
         "at": record.at,
         "source": SOURCES[record.signal],
         "record": record.name,
-        "pid": record.resource.integer("process.pid") or pid,
+        "pid": pid,
     }
     yield from read(record, common)
 
