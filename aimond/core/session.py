@@ -29,7 +29,7 @@ class Session:
         self.turn_count = 0
         self.details: dict[str, tuple[int, str]] = {}
         self.asks: dict[int, bool] = {}
-        self.hidden = self.shown = False
+        self.hidden = self.shown = self.hooked = False
         self.pid = 0
         self.told_parent = self.traced_parent = self.filed = ""
         self.prompts: list[int] = []
@@ -67,6 +67,9 @@ class Session:
         return True
 
     def _collect(self, event: ev.Event) -> None:
+        self.hooked = self.hooked or event.source is Source.HOOK
+        if self.hooked and isinstance(event, ev.WaitStarted) and event.source is not Source.HOOK:
+            return  # hooks tell of questions themselves; the logs' word comes late, and once more
         count = _COUNT.get(type(event))
         if count:
             count(self, event)

@@ -51,10 +51,8 @@ def unanswered(questions: Sequence[Question], events: Iterable[ev.Event]) -> lis
 
 def _is_echo(question: Question, questions: Sequence[Question]) -> bool:
     """A log's word on a question that the hook itself told of."""
-    return question.source is not Source.HOOK and any(
-        other.source is Source.HOOK and other.tool == question.tool and abs(other.at - question.at) <= SAME_QUESTION
-        for other in questions
-    )
+    hooks = [] if question.source is Source.HOOK else [each for each in questions if each.source is Source.HOOK]
+    return any(question.tool in ("", hook.tool) and abs(hook.at - question.at) <= SAME_QUESTION for hook in hooks)
 
 
 def _answers(event: ev.ToolStarted | ev.ToolFinished | ev.QuestionAnswered, question: Question) -> bool:

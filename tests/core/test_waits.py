@@ -137,10 +137,18 @@ def test_of_two_questions_at_once_an_answer_ends_one() -> None:
     assert story.hear(12, tool(11, "two", asked=True)) == ["working"]
 
 
-def test_a_question_told_by_hook_and_by_log_is_one() -> None:
-    story = waiting(at=5)
-    assert story.hear(6, asks(4.9, source=LOG)) == []
+def test_a_question_told_by_log_and_then_by_hook_is_one() -> None:
+    story = Story()
+    story.hear(4, prompt(0))
+    story.hear(5, asks(4.9, source=LOG))
+    story.hear(5.1, asks(5))
     assert story.hear(9, tool(8, asked=True)) == ["working"]
+
+
+def test_where_hooks_are_heard_the_log_of_a_question_says_nothing_new() -> None:
+    story = Story()
+    story.hear(2, prompt(1, source=HOOK))
+    assert story.hear(6, asks(5, source=LOG)) == []
 
 
 def test_a_question_that_only_the_log_tells_of_is_one() -> None:

@@ -13,6 +13,8 @@ from corpus.verdict import Verdict
 PROMPT = 0.3
 # How far a hook's own time may lie from the times of the wait it reports, and how long a wait may outlive its news.
 _SLACK = 0.5
+# Log records that tell of hooks (Claude Code 2.1.330, Gemini CLI 0.61.0).
+_HOOK_LOGS: Final = frozenset({"hook_execution_start", "gemini_cli.hook_call"})
 _LINGER = 10.0
 
 
@@ -49,7 +51,8 @@ def judge_waits(session: Session, replayed: Replayed, tape: Tape, verdict: Verdi
     waiting = [shown for shown in replayed.shown(session.id) if shown.state == "waiting"]
     waits = [wait for turn in session.turns for wait in turn.waits]
     for shown in waiting:
-        if shown.evidence != "hook":
+        hooked = any(word.name in _HOOK_LOGS for word in tape.words.get(session.id, ()))
+        if shown.evidence != "hook" and not (shown.evidence == "log" and hooked):
             verdict.wrong(
                 "unfounded_waits", f"{session.id}: waiting at {shown.start:.2f} by {shown.evidence or 'nothing'}"
             )

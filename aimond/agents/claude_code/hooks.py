@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aimond.agents.claude_code.telemetry import NAME, TITLE, WAKE_UP
+from aimond.agents.claude_code.telemetry import NAME, TITLE, WAKE_UP, kind_of
 from aimond.agents.payload import clean, hooks
 from aimond.core import event as ev
 
@@ -45,8 +45,7 @@ def _user_prompt(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
 
 def _permission(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
     tool = clean(hook.tool_name)
-    kind = "question" if tool == "AskUserQuestion" else "permission"
-    yield ev.WaitStarted(**common, kind=kind, tool=tool, only=tool, by=clean(hook.agent_id))
+    yield ev.WaitStarted(**common, kind=kind_of(tool), tool=tool, only=tool, by=clean(hook.agent_id))
 
 
 def _notification(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:

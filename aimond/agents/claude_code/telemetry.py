@@ -20,7 +20,8 @@ TITLE: Final = "Claude Code"
 MAIN: Final = {"repl_main_thread": True, "sdk": False}
 LEAVES: Final = {"exit": "ended", "quit": "ended", "clear": "replaced"}
 REFUSED_BY_USER: Final = ("user_reject", "user_abort")
-ANSWERED: Final = "user"  # as ``user_temporary``, ``user_permanent``, ``user_reject``; others: ``config``, ``hook``
+BY_RULE: Final = "config"  # others answer a question: ``user_temporary``, ``user_permanent``, ``user_reject``, ``hook``
+QUESTIONS: Final = "AskUserQuestion"
 ABORTED: Final = "Request was aborted."  # 2.0.76 logs Esc as an api_error
 WAKE_UP: Final = "<task-notification>"
 
@@ -49,6 +50,11 @@ def _key(record: Record, *more: str) -> str:
 
 def _sub_agent(record: Record) -> str:
     return word(record.attributes, "agent_id")
+
+
+def kind_of(tool: str) -> str:
+    """What the user is asked when that tool asks him."""
+    return "question" if tool == QUESTIONS else "permission"
 
 
 # -- log records ------------------------------------------------------------------------------------
@@ -137,7 +143,7 @@ def _api_error(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
 def _tool_decision(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     attributes = record.attributes
     call, name = word(attributes, "tool_use_id"), word(attributes, "tool_name")
-    asked = attributes.text("source").startswith(ANSWERED) if "source" in attributes else None
+    asked = attributes.text("source") != BY_RULE if "source" in attributes else None
     if by := _sub_agent(record):
         yield ev.BackgroundStarted(**common, task=by)
         if asked:
@@ -168,9 +174,14 @@ def _subagent_completed(record: Record, common: dict[str, Any]) -> Iterator[ev.E
 
 
 def _hook_ran(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
-    """Any Stop hook of the user's marks the end of a turn in the logs (2.1.330)."""
-    if record.attributes.text("hook_event") == "Stop" and not _sub_agent(record):
+    """Any hook of the user's is in the logs too (2.1.330): Stop marks the end of a turn, PermissionRequest a wait."""
+    event, by = record.attributes.text("hook_event"), _sub_agent(record)
+    if event == "Stop" and not by:
         yield ev.TurnFinished(**common, outcome=ev.Outcome.COMPLETED, weak=True)
+    elif event == "PermissionRequest":
+        tool = word(record.attributes, "hook_name").partition(":")[2]  # "PermissionRequest:Bash"
+        tool = tool if tool.replace("_", "").replace("-", "").isalnum() else ""
+        yield ev.WaitStarted(**common, kind=kind_of(tool), tool=tool, only=tool, by=by)
 
 
 # -- spans ------------------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ AGENT = Agent(
     ignored=frozenset(
         {
             "gemini_cli.file_operation",
-            "gemini_cli.hook_call",
             "gemini_cli.ripgrep_fallback",
             "gemini_cli.startup_stats",
             "gen_ai.client.inference.operation.details",

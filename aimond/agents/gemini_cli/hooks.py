@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from aimond.agents.gemini_cli.telemetry import NAME, TITLE
+from aimond.agents.gemini_cli.telemetry import ASKS, NAME, TITLE
 from aimond.agents.payload import clean, hooks
 from aimond.core import event as ev
 
@@ -49,7 +49,7 @@ def _after_agent(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
 
 
 def _notification(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
-    if hook.notification_type == "ToolPermission":
+    if hook.notification_type == ASKS:
         yield ev.WaitStarted(**common, tool=clean(hook.details.type))
 
 

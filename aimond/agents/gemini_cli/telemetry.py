@@ -5,10 +5,12 @@ Tokens are counted from ``gemini_cli.api_response`` alone: the same ones come in
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from aimond.agents.agent import SOURCES, count, error_class, error_text, micros, word
+from aimond.agents.payload import clean
 from aimond.core import event as ev
 from aimond.core.usage import Usage
 from aimond.otlp.record import Record
@@ -21,6 +23,9 @@ MAIN_ROLES: Final = ("main", "subagent")
 # Tried once; all others up to ten times, minutes apart (0.61.0).
 FINAL_STATUS: Final = (400, 401, 403, 404)
 ABORTED: Final = "aborted"
+# ``notification_type`` of hooks, the only one there is (0.61.0).
+ASKS: Final = "ToolPermission"
+LONGEST_INPUT: Final = 2**18
 # In ``response_text``, which is only there while ``logPrompts`` is on (its default); nothing else of it is looked at.
 CALLS_A_TOOL: Final = '"functionCall"'
 
@@ -151,6 +156,31 @@ def _slash_command(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]
         yield ev.SessionDetail(**common, title=TITLE, shows=True)
 
 
+def _hook_call(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    """Any hook of the user's, told when it has run, with what it was given where ``logPrompts`` is on."""
+    attributes = record.attributes
+    event, given = attributes.text("hook_event_name"), attributes.text("hook_input")
+    if event not in ("Notification", "AfterAgent") or len(given) > LONGEST_INPUT:
+        return
+    common["at"] = record.at - micros(attributes, "duration_ms")
+    said = _object(given)
+    if event == "AfterAgent":
+        if said.get("transcript_path"):  # 0.21.3 calls it after every model call, and has none
+            yield ev.TurnFinished(**common, weak=True)
+    elif said.get("notification_type", ASKS) == ASKS:
+        details = said.get("details")
+        kind = details.get("type") if isinstance(details, dict) else ""
+        yield ev.WaitStarted(**common, tool=clean(kind) if isinstance(kind, str) else "")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 # -- spans (0.32.0 and newer) -----------------------------------------------------------------------
 
 
@@ -185,6 +215,7 @@ READERS: Final[dict[str, Callable[[Record, dict[str, Any]], Iterator[ev.Event]]]
     "gemini_cli.tool_call": _tool_call,
     "gemini_cli.conversation_finished": _conversation_finished,
     "gemini_cli.slash_command": _slash_command,
+    "gemini_cli.hook_call": _hook_call,
     "user_prompt": _step,
     "system_prompt": _step,
     "schedule_tool_calls": _tools_scheduled,
