@@ -14,7 +14,7 @@ PROMPT = 0.3
 # How far a hook's own time may lie from the times of the wait it reports, and how long a wait may outlive its news.
 _SLACK = 0.5
 # Log records that tell of hooks (Claude Code 2.1.330, Gemini CLI 0.61.0).
-_HOOK_LOGS: Final = frozenset({"hook_execution_start", "gemini_cli.hook_call"})
+_HOOK_LOGS = frozenset({"hook_execution_start", "gemini_cli.hook_call"})
 _LINGER = 10.0
 
 
