@@ -27,7 +27,7 @@ from aimond.hooks.message import Delivered, delivered
 from aimond.metrics import Counters, Exposition
 from aimond.otlp import grpc, http
 from aimond.otlp.ports import listen
-from aimond.otlp.record import Batch
+from aimond.otlp.record import Batch, Peer
 from aimond.process import place
 from aimond.spine import Spine
 from aimond.witness import Witness
@@ -48,7 +48,7 @@ class Daemon:
     def __init__(self, config: Config, bus_address: str | None = None) -> None:
         self._config = config
         project_of = lru_cache(maxsize=1024)(partial(place.project, home=str(Path.home())))
-        self._spine = Spine(config.sessions.expire * SECOND, config.sessions.max, project_of, self._vouch)
+        self._spine = Spine(config.sessions.expire * SECOND, config.sessions.max, project_of, self._vouch, self._meet)
         self._queue: deque[Batch] = deque()
         self._counters = Counters()
         self._bus = Service(self, bus_address)
@@ -96,8 +96,8 @@ class Daemon:
         if len(self._queue) >= self._config.otlp.queue:
             self._counters.refused_full += 1
             return False
-        if not batch.peer.met:
-            self._witness.meet(batch.peer)
+        if batch.signal == "logs" and not batch.peer.met:
+            self._meet(batch.peer)  # now: who waits for an answer has not exited
         self._queue.append(batch)
         if len(self._queue) == 1:
             asyncio.get_running_loop().call_soon(self._understand)
@@ -126,6 +126,12 @@ class Daemon:
         self._publish(
             self._spine.take_hook(said.agent, said.event, said.via, said.fields, said.seen, at=said.at, pid=pid)
         )
+
+    def _meet(self, peer: Peer) -> None:
+        try:
+            self._witness.meet(peer)
+        except Exception:
+            _LOG.exception("a sender was not found out; please report this")
 
     def _vouch(self, pid: int, agent: Agent) -> bool:
         return self._witness.vouch(pid, agent)

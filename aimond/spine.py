@@ -30,9 +30,13 @@ def anybody(pid: int, agent: Agent) -> bool:
     return True
 
 
+def as_recorded(peer: Peer) -> None:
+    """Recordings know who sent."""
+
+
 class Spine:
     """Understands batches, one after the other. ``expire``, ``project_of``: see the tracker. ``vouch``: whether that
-    process, which a record claims to come from, may be that agent's."""
+    process, which a record claims to come from, may be that agent's. ``meet``: finds out who a peer is."""
 
     def __init__(
         self,
@@ -40,11 +44,12 @@ class Spine:
         visible: int = 256,
         project_of: Callable[[str], str] = last_name,
         vouch: Callable[[int, Agent], bool] = anybody,
+        meet: Callable[[Peer], None] = as_recorded,
     ) -> None:
         self.registry: Final = Registry()
         patience = {agent.name: agent.patience for agent in self.registry.agents}
         self.tracker: Final = Tracker(patience, expire, visible, project_of)
-        self._vouch = vouch
+        self._vouch, self._meet = vouch, meet
         self.heard: dict[str, Heard] = {agent.name: Heard() for agent in self.registry.agents if agent.scopes}
 
     def take(self, batch: Batch) -> list[Change]:
@@ -85,6 +90,8 @@ class Spine:
 
     def _pid(self, peer: Peer, agent: Agent, record: Record) -> int:
         """The process a record comes from: the peer if it is one of that agent's, not a collector's; or who it says."""
+        if not peer.met:
+            self._meet(peer)
         if agent.pid_key:
             claimed = record.resource.integer(agent.pid_key)
             if claimed and (claimed == peer.pid or self._vouch(claimed, agent)):

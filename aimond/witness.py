@@ -42,10 +42,10 @@ class Witness:
         self._asking: set[asyncio.Task[None]] = set()
 
     def meet(self, peer: Peer) -> None:
-        """Find out whose connection it is. Before its first request is answered: its sender is still there then."""
+        """Find out whose connection it is."""
         peer.met = True
-        likely = chain(reversed(self._known), self._strangers, program.running(self._programs))
-        pid = peers.pid_of(peer.local, peer.remote, likely)
+        likely = chain(reversed(self._known), program.running(self._programs))
+        pid = peers.pid_of(peer.local, peer.remote, likely, self._strangers)
         agent = self._agent_of(pid) if pid else None
         if agent and self._attend(pid):
             peer.pid, peer.comm = pid, min(agent.executables)

@@ -15,8 +15,9 @@ _FILES: Final = 1024
 _PROCESSES: Final = 8192
 
 
-def pid_of(local: Address, remote: Address, likely: Iterable[int] = ()) -> int:
-    """The pid of our user's process at ``remote``, 0 if unknown. ``likely`` are looked at first, all others last.
+def pid_of(local: Address, remote: Address, likely: Iterable[int] = (), strangers: Iterable[int] = ()) -> int:
+    """The pid of our user's process at ``remote``, 0 if unknown or one of ``strangers``, whom nobody cares for. They
+    are looked at first, then ``likely``, all others last.
 
     Of several that share the socket by inheritance it is the eldest: who made the connection speaks for it, children
     merely got a copy with the rest.
@@ -25,6 +26,9 @@ def pid_of(local: Address, remote: Address, likely: Iterable[int] = ()) -> int:
         return 0
     found = sockets.find(remote, local)
     if found is None or found.uid != os.geteuid():
+        return 0
+    target = f"socket:[{found.inode}]"
+    if any(_has(pid, target) for pid in strangers):
         return 0
     return holder(found.inode, chain(likely, everyone()))
 
@@ -62,7 +66,8 @@ def _has(pid: int, target: str) -> bool:
     except OSError:  # gone, or somebody else's
         return False
     try:
-        return any(_is(name, directory, target) for name in os.listdir(directory)[:_FILES])  # noqa: PTH208
+        files = os.listdir(directory)[-_FILES:]  # noqa: PTH208
+        return any(_is(name, directory, target) for name in reversed(files))  # the newest is mostly the last
     except OSError:
         return False
     finally:

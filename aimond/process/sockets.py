@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
+from functools import lru_cache
 from typing import Final
 
 from aimond.core.value import value
@@ -66,6 +67,7 @@ def _is_loopback(host: str) -> bool:
     return packed[0] == 127 if len(packed) == 4 else ipaddress.IPv6Address(packed).is_loopback
 
 
+@lru_cache(maxsize=64)
 def _packed(host: str) -> bytes:
     """4 or 16 bytes; an IPv4 address that IPv6 sockets write as ::ffff:a.b.c.d is 4. Raises ValueError."""
     packed = ipaddress.ip_address(host.partition("%")[0]).packed
