@@ -292,7 +292,8 @@ def test_the_new_agent_is_found_by_being_there_and_understood(example: Path) -> 
     (session,) = spine.tracker.snapshots()
     assert (session.agent, session.title, session.agent_version) == ("parrot", "Parrot CLI", "1.4.0")
     assert (session.state, session.turns) == ("completed", 1)
-    assert (spine.health()["parrot"].records, spine.health()["parrot"].unknown_events) == (4, 0)
+    heard = spine.heard["parrot"]
+    assert (heard.records, heard.unknown) == (4, 0)
 
 
 def test_the_tests_of_the_new_agent_pass(example: Path) -> None:

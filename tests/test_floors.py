@@ -34,6 +34,8 @@ PURE = f"{CORE} base64 functools hashlib heapq itertools json math operator re t
 PURE += " importlib pkgutil"  # finding the agents, by their being there
 ANY = "*"
 OTHER_AGENT = "aimond.core aimond.otlp.record aimond.agents.agent aimond.agents.payload"
+JSON_TEXT = "aimond.agents.jsonread aimond.agents.jsontext"
+SETTINGS = f"{JSON_TEXT} aimond.agents.jsonsettings aimond.agents.settings"
 WIRE = "aimond.otlp.record aimond.otlp.isotime aimond.otlp.status"
 RECEIVER = f"{WIRE} aimond.otlp.encode aimond.otlp.jsonform aimond.otlp.origin aimond.otlp.protobuf aimond.otlp.unpack"
 CLIENT = "aimond.bus.client aimond.commands aimond.config aimond.core"
@@ -58,7 +60,13 @@ FLOORS = [
     Floor("aimond/agents/__init__", "aimond.otlp.record aimond.agents.agent", standard=PURE),
     Floor("aimond/agents/agent", "aimond.core aimond.otlp.record aimond.agents.payload", standard=PURE),
     Floor("aimond/agents/payload", "aimond.core", "pydantic", PURE),
-    Floor("aimond/agents/*/*", f"{OTHER_AGENT} aimond.agents.{{folder}}", "pydantic tomlkit", PURE),
+    Floor("aimond/agents/settings", standard=f"{PURE} shlex"),
+    Floor("aimond/agents/jsonread", standard=PURE),
+    Floor("aimond/agents/jsontext", JSON_TEXT, standard=PURE),
+    Floor("aimond/agents/jsonsettings", SETTINGS, standard=PURE),
+    Floor(
+        "aimond/agents/*/*", f"{OTHER_AGENT} {SETTINGS} aimond.agents.{{folder}}", "pydantic tomlkit", f"{PURE} tomllib"
+    ),
     # between: one batch through all of it; recordings of batches
     Floor("aimond/spine", "aimond.agents aimond.core aimond.otlp.record aimond.otlp.jsonform aimond.otlp.protobuf"),
     Floor(
@@ -72,11 +80,13 @@ FLOORS = [
     Floor("aimond/otlp/grpc", RECEIVER, "h2 hpack hyperframe", ANY),
     Floor("aimond/otlp/ports", standard=ANY),
     Floor("aimond/bus/*", "aimond.bus aimond.core", "dbus_fast", ANY),
+    Floor("aimond/witness", "aimond.agents aimond.hooks.message aimond.otlp.record aimond.process", standard=ANY),
     Floor("aimond/process/*", "aimond.core aimond.process", standard=ANY),
     Floor("aimond/desktop/*", "aimond.core aimond.desktop", "desktop_notifier dbus_fast", ANY),
     Floor("aimond/history/*", "aimond.core aimond.history", standard=ANY),
     Floor("aimond/forward/*", "aimond.core aimond.otlp.record aimond.forward", f"aiohttp {PROTOBUF}", ANY),
-    Floor("aimond/hooks", "aimond.core", standard=ANY),
+    Floor("aimond/hooks/*", "aimond.hooks", standard=ANY),
+    Floor("aimond/hooks/message", standard=PURE),
     Floor("aimond/metrics", "aimond.core aimond.spine", "prometheus_client", PURE),
     Floor("aimond/sdnotify", standard=ANY),
     Floor("aimond/sender", "aimond.tape aimond.otlp", f"aiohttp {PROTOBUF}", ANY),
@@ -89,6 +99,8 @@ FLOORS = [
     Floor("aimond/commands/replay", PLAYER, standard=ANY),
     Floor("aimond/commands/demo", PLAYER, standard=ANY),
     Floor("aimond/commands/setup", f"{CLIENT} aimond.agents", "", ANY),
+    Floor("aimond/commands/setup_plan", f"{CLIENT} aimond.agents.settings", "", ANY),
+    Floor("aimond/commands/settings_file", f"{CLIENT} aimond.agents.settings", "", ANY),
     Floor("aimond/commands/doctor", f"{CLIENT} aimond.agents", "", ANY),
     Floor("aimond/commands/hook", standard=ANY),
 ]
