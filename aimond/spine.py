@@ -65,6 +65,8 @@ class Spine:
             return []
         events = list(found.hook_events(Payload(event, via, fields, at or seen, pid)))
         heard = self.heard.get(found.name)
+        if heard and events:
+            heard.hook(seen)
         if heard and any(isinstance(event, PromptSubmitted) for event in events):
             heard.prompted(seen, pid)
         return self.tracker.apply(events, seen)

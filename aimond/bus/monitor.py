@@ -64,6 +64,8 @@ def _health(health: Health) -> dict[str, Variant]:
         "LastRecord": variant("t", health.last_record),
         "Records": variant("t", health.records),
         "UnknownEvents": variant("t", health.unknown_events),
+        "Hooks": variant("t", health.hooks),
+        "LastHook": variant("t", health.last_hook),
         "Hint": variant("s", health.hint),
     }
 

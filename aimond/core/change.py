@@ -84,10 +84,13 @@ class Totals:
 
 @value
 class Health:
-    """Whether an agent's telemetry arrives: state ``ok``, ``silent`` or ``never``; last record µs since the epoch."""
+    """Whether an agent's telemetry arrives: state ``ok``, ``silent`` or ``never``; last record and hook in µs since the
+    epoch."""
 
     state: str
     last_record: int
     records: int
     unknown_events: int
     hint: str
+    hooks: int = 0
+    last_hook: int = 0

@@ -21,6 +21,8 @@ class Heard:
     has been without a record; 0: none is."""
 
     records: int = 0
+    hooks: int = 0
+    last_hook: int = 0
     unknown: int = 0
     last: int = 0
     owed: int = 0
@@ -31,6 +33,11 @@ class Heard:
         self.records += 1
         self.unknown += not known
         self.last, self.owed = seen, 0
+
+    def hook(self, seen: int) -> None:
+        """A hook of it was called."""
+        self.hooks += 1
+        self.last_hook = seen
 
     def prompted(self, seen: int, pid: int) -> None:
         """A hook told of a prompt: telemetry of it has to follow."""
@@ -52,4 +59,4 @@ class Heard:
         state, hint = ("ok", "") if self.records else ("never", NEVER)
         if self.owed and self.owed + SILENT_AFTER <= now:
             state, hint = "silent", SILENT
-        return Health(state, self.last, self.records, self.unknown, hint)
+        return Health(state, self.last, self.records, self.unknown, hint, self.hooks, self.last_hook)
