@@ -21,6 +21,7 @@ from aimond.core.change import (
 from aimond.core.snapshot import Basis, SessionSnapshot, State
 
 NOW = 1_760_000_000_000_000
+NO_HOOKS = {"Hooks": 0, "LastHook": 0}
 
 
 class Standin:

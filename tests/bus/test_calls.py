@@ -15,7 +15,7 @@ from aimond.bus.service import Service
 from aimond.core.change import Reason
 from aimond.core.snapshot import Basis, State
 from tests.bus.reader import INTROSPECTABLE, NAME, OBJECT_MANAGER, ONE, PROPERTIES, ROOT, SESSION, Reader, reading
-from tests.bus.standin import NOW, Standin
+from tests.bus.standin import NO_HOOKS, NOW, Standin
 from tests.busdaemon import PrivateBus
 
 DBUS_ERROR = "org.freedesktop.DBus.Error"
@@ -29,7 +29,14 @@ async def test_the_monitor_sums_up_all_sessions(service: Service, source: Standi
     source.add("e", agent="codex", state=State.WORKING, parent="d")
     told = unpack_variants(await reader.properties())
     health = told.pop("TelemetryHealth")
-    assert health["codex"] == {"State": "never", "LastRecord": 0, "Records": 0, "UnknownEvents": 0, "Hint": "set otel"}
+    assert health["codex"] == {
+        "State": "never",
+        "LastRecord": 0,
+        "Records": 0,
+        "UnknownEvents": 0,
+        **NO_HOOKS,
+        "Hint": "set otel",
+    }
     assert told == {
         "Version": "1.2.3",
         "InterfaceVersion": 1,

@@ -14,7 +14,7 @@ from aimond.bus.service import Service
 from aimond.core.change import ErrorSeen, Health, Totals
 from aimond.core.snapshot import Basis, State
 from tests.bus.reader import ONE, ROOT, SESSION, Reader, reading
-from tests.bus.standin import NOW, Standin
+from tests.bus.standin import NO_HOOKS, NOW, Standin
 from tests.busdaemon import PrivateBus
 
 
@@ -193,8 +193,15 @@ async def test_health_is_told_when_a_state_changes_not_with_every_record(
     (told,) = changes(await reader.heard(), ROOT)
     assert told == {
         "TelemetryHealth": {
-            "claude-code": {"State": "ok", "LastRecord": NOW + 9, "Records": 11, "UnknownEvents": 1, "Hint": ""},
-            "codex": {"State": "ok", "LastRecord": NOW, "Records": 1, "UnknownEvents": 0, "Hint": ""},
+            "claude-code": {
+                "State": "ok",
+                "LastRecord": NOW + 9,
+                "Records": 11,
+                "UnknownEvents": 1,
+                **NO_HOOKS,
+                "Hint": "",
+            },
+            "codex": {"State": "ok", "LastRecord": NOW, "Records": 1, "UnknownEvents": 0, **NO_HOOKS, "Hint": ""},
         }
     }
 
