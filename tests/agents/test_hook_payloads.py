@@ -72,6 +72,7 @@ TABLE: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("codex", "PermissionRequest", {"tool_name": "Bash"}, ["WaitStarted tool=Bash"]),
     ("codex", "PostToolUse", RAN, ["ToolFinished call=c name=Bash started=0ms"]),
     ("codex", "Stop", {}, [DONE]),
+    ("codex", "Interrupt", {"turn_id": "t"}, ["TurnFinished outcome=interrupted weak=True"]),
     ("codex", "SessionEnd", {}, ["SessionEnded"]),
     ("gemini-cli", "SessionStart", HERE, ["SessionDetail directory=/home/dev/a title=Gemini CLI shows=True"]),
     ("gemini-cli", "BeforeAgent", {"prompt": "hi"}, ["PromptSubmitted"]),

@@ -46,6 +46,11 @@ def _stop(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
     yield ev.TurnFinished(**common, outcome=ev.Outcome.COMPLETED, weak=True)
 
 
+def _interrupt(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
+    """Esc, in an answer or at a question (0.169.0: 35 ms after the key, where no log record tells of it)."""
+    yield ev.TurnFinished(**common, outcome=ev.Outcome.INTERRUPTED, weak=True)
+
+
 def _notify(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
     """``agent-turn-complete``: for title threads too, so it shows no session that nothing else has told of."""
     yield ev.SessionDetail(**common, directory=clean(hook.cwd, 4096))
@@ -62,6 +67,7 @@ READERS: Final[dict[str, Callable[[Hook, dict[str, Any]], Iterator[ev.Event]]]] 
     "PermissionRequest": _permission,
     "PostToolUse": _tool_over,
     "Stop": _stop,
+    "Interrupt": _interrupt,
     "agent-turn-complete": _notify,
     "SessionEnd": _session_end,
 }
