@@ -15,6 +15,8 @@ missing() {
     command -v busctl >/dev/null || echo systemd
     command -v gdbus >/dev/null || echo libglib2.0-bin
     /usr/bin/python3 -c 'import gi' 2>/dev/null || echo python3-gi
+    command -v tmux >/dev/null || echo tmux
+    command -v chattr >/dev/null || echo e2fsprogs
     [ "$target" = test ] && return
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
