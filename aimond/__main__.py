@@ -42,7 +42,9 @@ def parser() -> argparse.ArgumentParser:
     setup.add_argument("cli", nargs="?", choices=["claude", "codex", "gemini", "all"], help="which (installed ones)")
     setup.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
     setup.add_argument("--remove", action="store_true", help="take back what setup has changed")
-    for command in (status, watch, explain):
+    doctor = commands.add_parser("doctor", help="tell whether the CLIs reach the monitor, and what to do if not")
+    doctor.add_argument("cli", nargs="?", choices=["claude", "codex", "gemini"], help="which (all)")
+    for command in (status, watch, explain, doctor):
         command.add_argument("--json", action="store_true", help="print JSON")
     return top
 

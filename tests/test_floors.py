@@ -102,6 +102,18 @@ FLOORS = [
     Floor("aimond/commands/setup_plan", f"{CLIENT} aimond.agents.settings", "", ANY),
     Floor("aimond/commands/settings_file", f"{CLIENT} aimond.agents.settings", "", ANY),
     Floor("aimond/commands/doctor", f"{CLIENT} aimond.agents", "", ANY),
+    Floor("aimond/commands/doctor_facts", "aimond.agents.settings", "", PURE),
+    Floor(
+        "aimond/commands/doctor_layers",
+        "aimond.agents.jsonsettings aimond.agents.settings",
+        "tomlkit",
+        f"{PURE} pathlib tomllib",
+    ),
+    Floor("aimond/commands/doctor_findings", "aimond.agents.settings aimond.commands", "", PURE),
+    Floor("aimond/commands/doctor_verdicts", "aimond.agents.settings aimond.commands", "", PURE),
+    Floor("aimond/commands/doctor_report", "aimond.agents.settings aimond.commands", "", PURE),
+    Floor("aimond/commands/doctor_look", "aimond.commands aimond.config aimond.process", "", ANY),
+    Floor("aimond/commands/doctor_processes", "aimond.agents.agent aimond.process", "", ANY),
     Floor("aimond/commands/hook", standard=ANY),
 ]
 
