@@ -54,7 +54,8 @@ ENV: Final = {
     "OTEL_LOGS_EXPORT_INTERVAL": "500",  # ms; 5 s by default, for both
     "OTEL_TRACES_EXPORT_INTERVAL": "500",
 }
-# What is managed, or a project's own, counts before the user's.
+MANAGED: Final = "/etc/"
+# What is managed counts before the user's; of a project's own only hooks do, telemetry is ignored there (2.1.330).
 OTHERS: Final = (
     "/etc/claude-code/managed-settings.json",
     "{cwd}/.claude/settings.json",
@@ -159,7 +160,7 @@ def _overridden(settings: JsonSettings, wanted: Wanted) -> Iterator[str]:
         plain = plain_of(text, comments=False)
         env: Any = plain.get("env")
         keys = [key for key in ENV if isinstance(env, dict) and env.get(key, "") not in ("", settings.get("env", key))]
-        if keys:
+        if keys and path.startswith(MANAGED):
             yield f"{path} sets {', '.join(keys)}: that counts before your own settings"
         if plain.get("disableAllHooks") is True or plain.get("allowManagedHooksOnly") is True:
             yield f"{path} keeps hooks of your own from running: aimond hears the telemetry only"

@@ -42,8 +42,6 @@ HOOKS: Final = (
 # ``metrics_exporter`` is not touched: it names no session, and by default it is OpenAI's.
 EXPORTERS: Final = (("exporter", "logs"), ("trace_exporter", "traces"))
 
-OTHERS: Final = ("/etc/codex/managed_config.toml", "{cwd}/.codex/config.toml")
-
 TELLS: Final = (
     "exact: turns with their end, tokens; waiting for you, once you trust the hooks",
     "not told: cost; runs that fail within a second; a title thread's turn is never shown",
@@ -240,7 +238,7 @@ SETTINGS: Final = CliSettings(
     below="",
     home=".codex",
     files=(FILE, HOOKS_FILE),
-    others=OTHERS,
+    others=("/etc/codex/managed_config.toml",),  # a project's telemetry and notify are ignored (0.169.0)
     nix="programs.codex.settings",
     versioned=False,
     tells=TELLS,
