@@ -113,8 +113,8 @@ class Spine:
 
     def deadline(self, now: int) -> int | None:
         """When time alone will change something, µs since the epoch; None: never."""
-        due = (heard.due(now) for heard in self.heard.values() if heard.owed)
-        return min((at for at in (self.tracker.deadline(), *due) if at is not None), default=None)
+        due = [heard.due(now) for heard in self.heard.values() if heard.owed]
+        return min(filter(None, (self.tracker.deadline(), *due)), default=None)
 
 
 def _of(pid: int, seen: int) -> dict[str, Any]:

@@ -100,10 +100,12 @@ class Connection:
 
         A bus that takes nothing for too long is given up, so that what waits for it stays bounded.
         """
-        if not self._bus or not self._bus.connected:
+        if not self._bus or not self._outbox or not self._bus.connected:
             return
-        self._bus.send(message)
-        if self._outbox and self._outbox.unsent > MOST_UNSENT:
+        # dbus-fast's own way makes a future and three more objects of each message, to write it sooner or later.
+        message.serial = self._bus.next_serial()
+        self._outbox.send(message._marshall(False))
+        if self._outbox.unsent > MOST_UNSENT:
             _LOG.warning("the session bus takes no messages")
             self._bus.disconnect()
 

@@ -23,7 +23,7 @@ class Outbox:
         """How many bytes the bus has not taken yet."""
         return len(self._bytes)
 
-    def send(self, data: memoryview) -> int:
+    def send(self, data: memoryview | bytearray) -> int:
         """Take a message, as a socket would."""
         self._bytes += data
         if not self._due:

@@ -96,9 +96,12 @@ class Announcer:
         self._tell_monitor(before, self._summary, ["Sessions"] if reordered else [])
 
     def _tell_monitor(self, before: dict[str, Any], after: dict[str, Any], invalid: list[str]) -> None:
-        differ = [name for name in after if _telling(name, before.get(name)) != _telling(name, after[name])]
-        values = {name: variant(MONITOR.properties[name].type, after[name]) for name in differ}
-        if differ:
+        values = {
+            name: variant(MONITOR.properties[name].type, value)
+            for name, value in after.items()
+            if value != (old := before.get(name)) and _telling(name, value) != _telling(name, old)
+        }
+        if values:
             self._send(signal(ROOT, _OF_PROPERTIES, "PropertiesChanged", MONITOR.name, values, invalid))
 
     def _tell_properties(self, at: str, session: SessionSnapshot) -> None:

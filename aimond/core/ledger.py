@@ -19,18 +19,25 @@ class Ledger:
     """Spent tokens and money in buckets of a quarter of an hour, two months back."""
 
     def __init__(self) -> None:
+        self._fresh: dict[int, Spent] = {}
         self._buckets: dict[int, Spent] = {}
         self._sums: dict[int, Spent] = {}
 
     def add(self, at: int, spent: Spent) -> None:
         """Count one model call that ended at ``at``."""
         bucket = at // BUCKET
-        if bucket not in self._buckets:
-            self._forget(at)
-        self._buckets[bucket] = self._buckets.get(bucket, NOTHING) + spent
-        for start in self._sums:
-            if bucket >= start:
-                self._sums[start] += spent
+        self._fresh[bucket] = self._fresh.get(bucket, NOTHING) + spent
+
+    def _settle(self) -> None:
+        """Add up what came since somebody last asked: many calls at once."""
+        for bucket, spent in self._fresh.items():
+            if bucket not in self._buckets:
+                self._forget(bucket * BUCKET)
+            self._buckets[bucket] = self._buckets.get(bucket, NOTHING) + spent
+            for start in self._sums:
+                if bucket >= start:
+                    self._sums[start] += spent
+        self._fresh.clear()
 
     def _forget(self, now: int) -> None:
         oldest = (now - KEPT) // BUCKET
@@ -39,6 +46,7 @@ class Ledger:
 
     def since(self, start: int) -> Spent:
         """Everything from ``start`` on. Days and months are asked for again and again, so their sums are kept."""
+        self._settle()
         first = start // BUCKET
         if first not in self._sums:
             for old in sorted(self._sums)[: 1 - SUMS_KEPT]:

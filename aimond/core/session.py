@@ -67,15 +67,17 @@ class Session:
         return True
 
     def _collect(self, event: ev.Event) -> None:
-        self.hooked = self.hooked or event.source is Source.HOOK
-        if self.hooked and isinstance(event, ev.WaitStarted) and event.source is not Source.HOOK:
+        kind = type(event)
+        if event.source is Source.HOOK:
+            self.hooked = True
+        elif self.hooked and kind is ev.WaitStarted:
             return  # hooks tell of questions themselves; the logs' word comes late, and once more
-        count = _COUNT.get(type(event))
+        count = _COUNT.get(kind)
         if count:
             count(self, event)
-        if isinstance(event, ev.SessionDetail | ev.SessionEnded | ev.PromptSubmitted):
+        if kind in _NO_FACTS:
             return
-        if not self.shown and isinstance(event, _SHOWING):
+        if kind in _SHOWING:
             self.shown = True
         turn = self.turn_at(event.at)
         turn.add(event)
@@ -91,7 +93,8 @@ class Session:
 
     def _detail(self, event: ev.SessionDetail) -> None:
         for name in ("model", "main_model", "version", "directory", "host", "terminal", "title"):
-            self.say(name, getattr(event, name), event.at)
+            if value := getattr(event, name):
+                self.say(name, value, event.at)
         if event.parent != self.id:
             self.told_parent = event.parent or self.told_parent
         self._asks(event)
@@ -231,8 +234,10 @@ class Session:
         self.ended_at, self.end_reason, self.pid = 0, "", 0
 
 
-_SHOWING: Final = (
-    ev.ModelCallStarted | ev.ModelCallFinished | ev.ModelCallFailed | ev.ToolStarted | ev.ToolFinished | ev.WaitStarted
+# No facts of a turn; a prompt is taken in by the turn that it begins.
+_NO_FACTS: Final = frozenset({ev.SessionDetail, ev.SessionEnded, ev.PromptSubmitted})
+_SHOWING: Final = frozenset(
+    {ev.ModelCallStarted, ev.ModelCallFinished, ev.ModelCallFailed, ev.ToolStarted, ev.ToolFinished, ev.WaitStarted}
 )
 _COUNT: Final[dict[type[ev.Event], Callable[[Session, Any], None]]] = {
     ev.SessionDetail: Session._detail,

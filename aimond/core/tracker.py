@@ -52,15 +52,11 @@ class Tracker:
     def apply(self, events: Iterable[ev.Event], now: int) -> list[Change]:
         """Take in what one request said; changes are compared once, at its end."""
         for event in events:
-            match event:
-                case ev.ProcessStarted():
-                    self._lives.started(event)
-                case ev.ProcessExited():
-                    self._lives.exited(event)
-                case ev.UserActed():
-                    self._lives.typed(event)
-                case _:
-                    self._session_event(event, now)
+            told = _OF_PROCESSES.get(type(event))
+            if told:
+                told(self._lives, event)
+            else:
+                self._session_event(event, now)
         return self._review(now)
 
     def tick(self, now: int) -> list[Change]:
@@ -141,28 +137,28 @@ class Tracker:
 
     def _review(self, now: int) -> list[Change]:
         """What is different now, session by session, sub-agents before those who wait for them."""
-        touched = [key for key in self._touched if key in self.sessions]
-        concerned = {(each.agent, each.id): each for key in touched for each in self._concerned(key)}
+        touched = [self.sessions[key] for key in self._touched if key in self.sessions]
+        concerned = dict.fromkeys(each for session in touched for each in self._concerned(session))
         self._touched.clear()
         changes: list[Change] = []
-        for session in sub_agents_first(concerned.values(), self.sessions):
+        for session in sub_agents_first(concerned, self.sessions):
             if not session.ended_at and self._lives.exit_of(session.pid):
                 session.end(self._lives.exit_of(session.pid), "exited")
             if (session.shown and not session.hidden) or session.visible:
                 busy = has_busy_child(session, self.sessions)
                 changes += review(session, now, busy, self._servants.spent(session), self.project_of)
                 self._set_due(session)
-        changes += [ErrorSeen(session.seen, failure) for session, failure in self._failed if session.seen]
-        self._failed.clear()
-        if any(isinstance(change, SessionAdded) for change in changes):
+        if self._failed:
+            changes += [ErrorSeen(session.seen, failure) for session, failure in self._failed if session.seen]
+            self._failed.clear()
+        if SessionAdded in map(type, changes):
             changes += self._evict(now)
-        if any(isinstance(change, SessionRemoved) for change in changes):
+        if SessionRemoved in map(type, changes):
             self.sessions.forget()
         return changes
 
-    def _concerned(self, key: Key) -> Iterable[Session]:
+    def _concerned(self, session: Session) -> Iterable[Session]:
         """Who looks different when this one does: who waits for it, its sub-agents when it ends, whom it serves."""
-        session = self.sessions[key]
         yield session
         yield from ancestors(session, self.sessions)
         if session.ended_at:
@@ -212,6 +208,11 @@ class Tracker:
         return self._review(now)
 
 
+_OF_PROCESSES: Final[dict[type[ev.Event], Callable[[Lives, Any], None]]] = {
+    ev.ProcessStarted: Lives.started,
+    ev.ProcessExited: Lives.exited,
+    ev.UserActed: Lives.typed,
+}
 _NOTE: Final[dict[type[ev.Event], Callable[[Tracker, Session, Any], None]]] = {
     ev.PromptSubmitted: Tracker._prompted,
     ev.SessionDetail: Tracker._described,

@@ -111,7 +111,9 @@ class _Receiver:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         encoding = _ENCODINGS.get(request.content_type)
-        path = next((path for path in _SUFFIXES if request.path.endswith(path)), request.path)
+        path = request.path
+        if path not in _METHODS:
+            path = next((known for known in _SUFFIXES if path.endswith(known)), path)
         try:
             origin.check(request.headers.get("Host"), request.headers.get("Origin"), self.hosts)
             if path not in _METHODS:

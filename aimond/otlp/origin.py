@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from aimond.otlp.status import Outcome, Refused
@@ -20,7 +21,13 @@ def check(host: str | None, origin: str | None, also_allowed: frozenset[str]) ->
         raise Refused(Outcome.FOREIGN, "web pages may not send telemetry")
     if host is None:
         return
-    match = _AUTHORITY.fullmatch(host.lower())
-    name = match[1] or match[2] if match else ""
+    name = _name(host)
     if name not in _LOCAL and name not in also_allowed:
         raise Refused(Outcome.FOREIGN, "not addressed to localhost")
+
+
+@lru_cache(maxsize=16)
+def _name(host: str) -> str:
+    """The host without its port, "" for what is no host."""
+    match = _AUTHORITY.fullmatch(host.lower())
+    return match[1] or match[2] if match else ""

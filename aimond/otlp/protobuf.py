@@ -6,8 +6,8 @@ unless that name is wanted, nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -82,8 +82,7 @@ def _logs(request: Any, logs_ignored: LogsIgnored) -> Iterator[Record]:
             scope = of_scope.scope.name
             ignored, place = logs_ignored(scope), 0
             for log in of_scope.log_records:
-                place = _place_of_name(log.attributes, place)
-                name = log.attributes[place].value.string_value if place >= 0 else ""
+                name, place = _name(log.attributes, place)
                 name = name or str(log.event_name)
                 if name in ignored:
                     continue
@@ -149,11 +148,14 @@ def _points(request: Any, names_wanted: SpansWanted) -> Iterator[Record]:
                     )
 
 
-def _place_of_name(attributes: Any, guess: int) -> int:
-    """Where ``event.name`` stands, -1 if nowhere: mostly where it stood in the record before."""
-    if 0 <= guess < len(attributes) and attributes[guess].key == "event.name":
-        return guess
-    return next((place for place, pair in enumerate(attributes) if pair.key == "event.name"), -1)
+def _name(attributes: Sequence[Any], guess: int) -> tuple[str, int]:
+    """The ``event.name``, "" if there is none, and where it stands: mostly where it stood in the record before."""
+    if guess < len(attributes) and (pair := attributes[guess]).key == "event.name":
+        return pair.value.string_value, guess
+    for place, pair in enumerate(attributes):
+        if pair.key == "event.name":
+            return pair.value.string_value, place
+    return "", 0
 
 
 def _attributes(pairs: Iterable[Any]) -> Attributes:
@@ -162,8 +164,9 @@ def _attributes(pairs: Iterable[Any]) -> Attributes:
 
 def _value(pair: Any) -> Value:
     value = pair.value
-    if text := value.string_value:  # as most are
-        return cast(str, text)
+    text: str = value.string_value
+    if text:  # as most are
+        return text
     kind = value.WhichOneof("value")
     if kind == "array_value":
         return tuple(_scalar(element) for element in value.array_value.values)

@@ -87,7 +87,7 @@ class Attributes:
             return value
         if isinstance(value, bool):
             return "true" if value else "false"
-        return str(value) if isinstance(value, int | float) else ""
+        return str(value) if isinstance(value, _NUMBERS) else ""
 
     def integer(self, key: str) -> int | None:
         """The value as a whole number, None when it says no such number. Negative counts read as None."""
@@ -100,7 +100,7 @@ class Attributes:
     def real(self, key: str) -> float | None:
         """The value as a finite number, None when it says no such number."""
         value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if isinstance(value, bool) or not isinstance(value, _NUMERALS):
             return None
         try:
             number = float(value) if not isinstance(value, int) else value
@@ -113,6 +113,9 @@ class Attributes:
         return _FLAGS.get(self.text(key).lower())
 
 
+# As tuples: a union would be made, and slowly searched, each time.
+_NUMBERS: Final = (int, float)
+_NUMERALS: Final = (str, int, float)
 _TOO_LARGE: Final = 2**63
 _FLAGS: Final = {"true": True, "false": False}
 NO_ATTRIBUTES: Final = Attributes({}, lambda raw: None)

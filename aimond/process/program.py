@@ -49,7 +49,9 @@ def is_program(pid: int, names: frozenset[str]) -> bool:
 
 def running(names: frozenset[str]) -> Iterator[int]:
     """The processes that run such a program, the newest first; looked for as far as one asks."""
-    return (pid for pid in reversed(proc.pids()) if is_program(pid, names))
+    for pid in reversed(proc.pids()):
+        if is_program(pid, names):
+            yield pid
 
 
 def _words(pid: int) -> Iterator[str]:

@@ -91,13 +91,13 @@ def _user_prompt(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
 
 def _api_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     attributes = record.attributes
-    source, model = attributes.text("query_source"), word(attributes, "model")
-    main = (source in MAIN and not _sub_agent(record)) if source else None
+    source, model, by = attributes.text("query_source"), word(attributes, "model"), _sub_agent(record)
+    main = (source in MAIN and not by) if source else None
     if not source and "haiku" not in model:
         # 2.0.76 tells helpers from the conversation by nothing but their model.
         yield ev.SessionDetail(**common, main_model=model)
-    if _sub_agent(record):
-        yield ev.BackgroundStarted(**common, task=_sub_agent(record))
+    if by:
+        yield ev.BackgroundStarted(**common, task=by)
     yield ev.ModelCallFinished(
         **common,
         key=_key(record, model, attributes.text("request_id")),
@@ -194,8 +194,8 @@ def _interaction(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
 
 def _llm_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     source = record.attributes.text("query_source_safe") or record.attributes.text("query_source")
-    if _sub_agent(record):
-        yield ev.BackgroundStarted(**common, task=_sub_agent(record))
+    if by := _sub_agent(record):
+        yield ev.BackgroundStarted(**common, task=by)
         return
     if record.error or (source and source not in MAIN):
         return
@@ -210,8 +210,8 @@ def _llm_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
 
 
 def _tool_span(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
-    if _sub_agent(record):
-        yield ev.BackgroundStarted(**common, task=_sub_agent(record))
+    if by := _sub_agent(record):
+        yield ev.BackgroundStarted(**common, task=by)
         return
     call = word(record.attributes, "tool_use_id") or record.span
     name = word(record.attributes, "tool_name")
