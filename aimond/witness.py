@@ -116,4 +116,5 @@ def _line(pid: int) -> Iterable[tuple[int, int]]:
 
 
 def _is_shared(pid: int, agent: Agent) -> bool:
-    return bool(agent.shared) and not agent.shared.isdisjoint(proc.content(pid, "cmdline", 4096).split(b"\0"))
+    words = proc.content(pid, "cmdline", 4096).decode(errors="replace").split("\0")
+    return not agent.shared.isdisjoint(words)

@@ -48,8 +48,9 @@ def hooks(
             hook = model.model_validate({name: value for name, value in told.items() if value is not None})
         except (ValueError, TypeError, RecursionError):
             return
-        session = clean(getattr(hook, "session_id", ""))
-        if session:
+        named = clean(getattr(hook, "session_id", ""))
+        session = clean(getattr(hook, "session", named))
+        if named and session:
             yield from read(hook, _common(agent, session, payload))
 
     return hook_events

@@ -106,8 +106,8 @@ def _announcement(session: Session, turn: Turn, snapshot: SessionSnapshot, proof
     ended = answer if proof.source in (Source.TIMER, Source.PROCESS) else proof.since
     number = session.turn_count - (len(session.turns) - 1 - session.turns.index(turn))
     spent = ending.summed_up(turn)
-    # A hook is ahead of the logs that count: of an answer that is still on its way nobody knows the tokens.
-    known = proof.source is not Source.HOOK or ending.final_answer(turn, session.main_model, ended) is not None
+    # A hook is ahead of the logs that count, and nobody knows of how many.
+    known = proof.source is not Source.HOOK
     return TurnCompleted(
         session=snapshot,
         turn=number,

@@ -39,8 +39,8 @@ class Session:
         self.tool_calls = self.errors = 0
         self.last_error = (0, "", "")
         self.started_at = self.last_at = self.last_seen = 0
-        self.ended_at = 0
-        self.end_reason = ""
+        self.ended_at = self.leaves = 0
+        self.end_reason = self.farewell = ""
         self.visible = False
         self.seen: SessionSnapshot | None = None
         self.reasons = Reasons()
@@ -225,13 +225,14 @@ class Session:
         return self.detail("main_model")
 
     def end(self, at: int, reason: str) -> None:
-        """It is over; what comes late still counts."""
+        """It is over, as its farewell said if there was one; what comes late still counts."""
         if not self.ended_at:
-            self.ended_at, self.end_reason = at, reason
+            self.ended_at, self.end_reason = at, self.farewell or reason
 
     def revive(self) -> None:
         """It is back under the same id."""
         self.ended_at, self.end_reason, self.pid = 0, "", 0
+        self.farewell, self.leaves = "", 0
 
 
 # No facts of a turn; a prompt is taken in by the turn that it begins.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aimond.core import ending
 from aimond.core.event import Outcome, TurnFinished
@@ -78,7 +78,7 @@ def derive_ended(session: Session) -> Verdict:
     """The last state of a session that is over: what its newest turn came to, if nobody said."""
     turn, source = session.newest, Source.PROCESS if session.end_reason == "exited" else Source.LOG
     claim = ending.end(turn)
-    outcome = ending.outcome(turn, session.main_model)
+    outcome = Outcome.INTERRUPTED if turn.wait else ending.outcome(turn, session.main_model)
     if not turn.started:
         return Verdict(State.IDLE, "", session.ended_at, source)
     if claim is not None:
@@ -86,12 +86,22 @@ def derive_ended(session: Session) -> Verdict:
     if outcome is Outcome.FAILED and turn.failure and not (turn.failure.final or turn.failure.error_class):
         outcome = Outcome.INTERRUPTED  # no answer from anywhere, and still trying: nobody gave up but the user
     state = STATE_OF[outcome]
-    if outcome is Outcome.COMPLETED and session.may_ask:
-        state = State.QUIET  # it may have stood at a question
+    if outcome is Outcome.COMPLETED and session.may_ask is not False:
+        state = State.QUIET if session.may_ask else session.patience.rests  # it may have stood at a question
     elif outcome is Outcome.COMPLETED and turn.busy_background:
         state = State.IDLE
     reason = _why(outcome, turn)
     return Verdict(state, reason, session.ended_at, source, INFERRED, f"session {session.end_reason}")
+
+
+def end_turn(session: Session) -> None:
+    """Let the newest turn have ended with its session, which is about to come back; what came of it has been seen."""
+    turn, state = session.newest, session.verdict.state
+    outcome = next((outcome for outcome, of in STATE_OF.items() if of is state), Outcome.INTERRUPTED)
+    common: dict[str, Any] = {"agent": session.agent, "session": session.id, "at": session.ended_at}
+    record = f"session {session.end_reason}"
+    turn.add(TurnFinished(**common, source=Source.PROCESS, record=record, outcome=outcome))
+    turn.acknowledged = state
 
 
 def _waiting(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
@@ -195,8 +205,11 @@ def _rest(turn: Turn, state: State, since: int, at: int, after: str, reason: str
 
 def _working(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
     """A turn is under way. (Silence never ends it: Claude Code 2.1.330 retries for minutes without a word.)"""
-    tool = turn.current_tool
-    return Verdict(State.WORKING, f"tool:{tool}" if tool else "", turn.resumed)
+    reason = f"tool:{turn.current_tool}" if turn.current_tool else ""
+    answer = turn.answered
+    if answer is None or answer.at < turn.resumed:
+        return Verdict(State.WORKING, reason, turn.resumed)
+    return Verdict(State.WORKING, reason, answer.at, answer.source, record=answer.record)
 
 
 def _why(outcome: Outcome, turn: Turn) -> str:

@@ -16,13 +16,16 @@ from aimond.core.review import last_name, review
 from aimond.core.session import Session
 from aimond.core.sessions import Key, Sessions
 from aimond.core.snapshot import SessionSnapshot, State, most_urgent
-from aimond.core.state import Patience
+from aimond.core.state import Patience, end_turn
 from aimond.core.turn import SECOND
 from aimond.core.usage import NOTHING, Spent, by_model
 
 CAN_BE_SEEN: Final = (State.COMPLETED, State.FAILED, State.QUIET)
 # Ends that nobody saw: a word from such a session shows that there was none.
 PRESUMED: Final = ("expired", "evicted")
+# What the CLI says of a session whose process is about to end, and how long that may take.
+LEAVES: Final = "ended"
+FLUSH: Final = 2 * SECOND
 _NEVER: Final = 2**63
 
 
@@ -64,6 +67,8 @@ class Tracker:
         for key in [key for key, due in self._due.items() if due <= now]:
             session = self.sessions[key]
             self._touched[key] = None
+            if session.leaves and session.leaves <= now:
+                session.end(session.leaves - FLUSH, LEAVES)
             if self._expires(session) <= now:
                 session.end(now, "expired")
         return self._review(now)
@@ -76,7 +81,7 @@ class Tracker:
         return _NEVER if session.pid in self._lives else session.last_seen + self.expire
 
     def _set_due(self, session: Session) -> None:
-        due = min(session.verdict.until or _NEVER, self._expires(session))
+        due = min(session.verdict.until or _NEVER, session.leaves or _NEVER, self._expires(session))
         self._due.pop((session.agent, session.id), None)
         if session.visible and due < _NEVER:
             self._due[session.agent, session.id] = due
@@ -91,6 +96,8 @@ class Tracker:
         self.sessions.file(session)
         self._touched[key] = None
         if session.ended_at and self._revives(session, event):
+            if session.end_reason not in PRESUMED:
+                end_turn(session)
             session.revive()
         self._lives.bind(session, event.pid)
         note = _NOTE.get(type(event))
@@ -98,6 +105,8 @@ class Tracker:
             note(self, session, event)
 
     def _prompted(self, session: Session, event: ev.PromptSubmitted) -> None:
+        if session.leaves and event.at > session.leaves - FLUSH:
+            session.farewell, session.leaves = "", 0
         self._servants.prompted(session)
         if event.trace and session.patience.sub_agents_share_trace:
             kin = self._traces.join(event.trace, (session.agent, session.id), event.at)
@@ -121,7 +130,13 @@ class Tracker:
             self._failed.append((session, event.error_class))
 
     def _said_farewell(self, session: Session, event: ev.SessionEnded) -> None:
-        if event.at >= max(session.prompts, default=0):
+        """It goes when its process does, which sends what is left first (40 to 350 ms after the hook)."""
+        if event.at < max(session.prompts, default=0):
+            return
+        session.farewell = event.reason
+        if event.reason == LEAVES and session.pid in self._lives and not self._lives.exit_of(session.pid):
+            session.leaves = session.leaves or session.last_seen + FLUSH
+        else:
             session.end(event.at, event.reason)
 
     def _revives(self, session: Session, event: ev.Event) -> bool:

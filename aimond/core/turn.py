@@ -71,6 +71,7 @@ class Turn:
         self.wake_ups: set[int] = set()
         self.questions: list[ev.WaitStarted] = []
         self.wait: ev.WaitStarted | None = None
+        self.answered: ev.Event | None = None
         self.last_at = 0
 
     # -- collecting ---------------------------------------------------------------------------------
@@ -93,7 +94,7 @@ class Turn:
         if collect:
             collect(self, event)
         if self.questions and isinstance(event, PROVES | ev.WaitStarted):
-            open_ = unanswered(self.questions, self.events)
+            open_, self.answered = unanswered(self.questions, self.events)
             self.wait = open_[-1] if open_ else None
 
     def _prompt(self, event: ev.PromptSubmitted) -> None:

@@ -28,25 +28,33 @@ PROVES: Final = (
 )
 
 
-def unanswered(questions: Sequence[Question], events: Iterable[ev.Event]) -> list[Question]:
-    """The questions that nothing proves answered, the oldest first, in whatever order all of it was heard."""
+def unanswered(questions: Sequence[Question], events: Iterable[ev.Event]) -> tuple[list[Question], ev.Event | None]:
+    """The questions that nothing proves answered, the oldest first, and what proved the last answer, in whatever order
+    all of it was heard."""
     since = min(question.at for question in questions)
     told = [event for event in events if isinstance(event, PROVES)]
     started = {event.call for event in told if isinstance(event, ev.ToolStarted) and event.call}
     story = sorted([*questions, *(event for event in told if event.at > since)], key=lambda event: event.at)
     open_: list[Question] = []
+    proof: ev.Event | None = None
     for event in story:
         if isinstance(event, ev.WaitStarted):
             reminds = not event.tool and bool(open_)
             if not reminds and not _is_echo(event, questions):
                 open_.append(event)
-        elif isinstance(event, ev.ToolStarted | ev.ToolFinished | ev.QuestionAnswered):
-            if not (isinstance(event, ev.ToolFinished) and event.call in started):
-                answered = next((question for question in open_ if _answers(event, question)), None)
-                open_ = [question for question in open_ if question is not answered]
-        else:
-            open_ = [question for question in open_ if not _overtakes(event, question)]
-    return open_
+        elif len(left := _left(event, open_, started)) < len(open_):
+            open_, proof = left, event
+    return open_, proof
+
+
+def _left(event: ev.Event, open_: list[Question], started: set[str]) -> list[Question]:
+    """The questions that are still open after that event."""
+    if isinstance(event, ev.ToolFinished) and event.call in started:
+        return open_
+    if isinstance(event, ev.ToolStarted | ev.ToolFinished | ev.QuestionAnswered):
+        answered = next((question for question in open_ if _answers(event, question)), None)
+        return [question for question in open_ if question is not answered]
+    return [question for question in open_ if not _overtakes(event, question)]
 
 
 def _is_echo(question: Question, questions: Sequence[Question]) -> bool:

@@ -98,6 +98,12 @@ def test_a_hook(agent: str, event: str, payload: dict[str, Any], expected: list[
     assert {(each.agent, each.session, each.source, each.at) for each in told} <= {(agent, SESSION, "hook", NOW)}
 
 
+def test_a_hook_in_a_sub_agent_of_codex_is_of_the_sub_agents_own_thread() -> None:
+    told = hook("codex", "UserPromptSubmit", {"session_id": SESSION, "agent_id": "child", "turn_id": "t"})
+    assert [words(each) for each in told] == [f"SessionDetail parent={SESSION}", "PromptSubmitted turn=t"]
+    assert {each.session for each in told} == {"child"}
+
+
 def test_codex_notify_spells_its_fields_another_way() -> None:
     payload = {"type": "agent-turn-complete", "thread-id": SESSION, "turn-id": "0", "cwd": "/home/dev/a"}
     told = hook("codex", "agent-turn-complete", payload)
@@ -132,7 +138,7 @@ def test_fields_of_a_wrong_type_raise_nothing(agent: str, event: str) -> None:
     for field in FIELDS.split():
         for value in WRONG:
             for told in hook(agent, event, {"session_id": SESSION, "prompt": "hi", field: value}):
-                assert told.session == SESSION or field == "thread-id"
+                assert told.session == SESSION or field in ("thread-id", "agent_id")
 
 
 @pytest.mark.parametrize("agent", READERS)

@@ -230,3 +230,41 @@ def test_a_tool_told_by_hook_log_and_span_is_one_call() -> None:
     assert story.now().tool_calls == 1
     story.hear(5, ran(4, call="", source=LOG, key="a"), ran(4.5, call="", source=LOG, key="b"))
     assert story.now().tool_calls == 3
+
+
+# -- farewells that come before the last words ---------------------------------------------------------
+
+
+def leaving(at: float = 5) -> Story:
+    story = Story()
+    story.hear(0, starts(0, pid=7))
+    story.hear(3, prompt(1, source=HOOK, pid=7))
+    assert story.hear(at, ends(at, source=HOOK, pid=7)) == []
+    return story
+
+
+def test_a_session_that_says_farewell_goes_with_its_process() -> None:
+    """What is left to send comes 40 to 350 ms after the hook."""
+    story = leaving(at=5)
+    story.hear(5.2, answer(4, tokens=50))
+    assert story.now().input_tokens == 50
+    assert story.hear(5.3, exits(5.3, pid=7))[-1] == "removed:ended"
+
+
+def test_a_process_that_stays_after_the_farewell_keeps_no_session() -> None:
+    assert leaving(at=5).wait(8)[-1] == "removed:ended"
+
+
+def test_a_prompt_after_the_farewell_takes_it_back() -> None:
+    story = leaving(at=5)
+    story.hear(6, prompt(5.5))
+    assert story.wait(60) == []
+    assert story.hear(61, exits(61, pid=7))[-1] == "removed:exited"
+
+
+def test_a_session_that_is_resumed_does_not_show_its_last_turn_as_news() -> None:
+    story = Story()
+    story.hear(3, prompt(1, pid=7), detail(asks=False), answer(2))
+    assert "done" in story.hear(4, exits(4, pid=7))
+    assert story.hear(9, detail(8, shows=True, pid=8, source=HOOK)) == ["added"]
+    assert story.state() == "idle"

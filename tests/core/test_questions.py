@@ -153,7 +153,7 @@ def test_a_long_turn_keeps_its_sums_when_its_beginning_is_told_anew() -> None:
     for number in range(700):
         story.hear(2 + number, answer(2 + number, tokens=1))
     story.hear(702, prompt(1.0))
-    story.hear(703, stop(703))
+    story.hear(703, stop(703, source=SPAN))
     assert (story.done[0].input_tokens, story.now().input_tokens) == (700, 700)
 
 
@@ -162,7 +162,7 @@ def test_a_turn_after_a_long_one_keeps_what_came_before_its_prompt() -> None:
     story.hear(1, prompt(0))
     for number in range(600):
         story.hear(2 + number, tool(2 + number, call=f"c{number}"), answer(1.9 + number, tokens=1, took=0.1))
-    story.hear(705, answer(704, tokens=50), stop(705))
+    story.hear(705, answer(704, tokens=50), stop(705, source=SPAN))
     story.hear(706, prompt(703))
     told = [change for change in story.told if isinstance(change, TurnCompleted)]
     assert told[-1].turn == 2

@@ -92,9 +92,20 @@ def test_the_announcement_sums_up_its_turn() -> None:
     story = Story()
     story.hear(0, prompt(0), answer(1, tokens=100), stop(1))
     story.hear(10, prompt(10), answer(11, tokens=20), answer(12, tokens=3))
-    story.hear(13, stop(13))
+    story.hear(13, stop(13, source=SPAN))
     told = story.done[-1]
     assert (told.turn, told.input_tokens, told.output_tokens, told.duration) == (2, 23, 2, 3 * SECOND)
+
+
+def test_a_hook_is_ahead_of_the_tokens_and_says_none() -> None:
+    """Rather than some: the records of the last calls are still on their way, and nobody knows of how many."""
+    story = Story()
+    story.hear(0, prompt(0), answer(1, tokens=100), stop(1))
+    assert (story.done[0].input_tokens, story.done[0].output_tokens, story.done[0].cost_basis) == (
+        None,
+        None,
+        "unknown",
+    )
 
 
 def test_the_announcement_knows_what_only_a_span_has_told_yet() -> None:
@@ -138,7 +149,7 @@ def test_facts_that_came_before_their_prompt_belong_to_its_turn() -> None:
     story.hear(6, answer(5.5, tokens=30))
     story.hear(8, prompt(5))
     assert story.state() == "working"
-    story.hear(9, stop(9))
+    story.hear(9, stop(9, source=SPAN))
     assert story.done[-1].input_tokens == 30
 
 

@@ -204,6 +204,20 @@ def test_a_wait_survives_the_late_news_of_its_own_prompt() -> None:
     assert (story.state(), story.now().turns) == ("waiting permission:Bash", 2)
 
 
+def test_after_the_answer_it_works_since_then() -> None:
+    story = waiting()
+    story.hear(9, tool(8, source=HOOK))
+    assert (story.now().state_since, story.now().evidence) == (us(8), "hook")
+
+
+def test_an_exit_at_a_question_completes_nothing() -> None:
+    """Its last answer asked for the tool, which no record may have told yet."""
+    story = Story()
+    story.hear(1, prompt(0, source=HOOK, pid=7))
+    story.hear(5, answer(4.9), asks(5))
+    assert story.hear(9, exits(9, pid=7)) == ["idle", "removed:exited"]
+
+
 def test_an_exit_ends_the_wait() -> None:
     story = waiting()
     assert story.hear(9, exits(9, pid=7)) == ["idle", "removed:exited"]

@@ -13,33 +13,57 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aimond.bus.client import Monitor, NotRunning, Signal
+from aimond.bus.client import CallFailed, Monitor, NotRunning, Signal
 from tests.busdaemon import PrivateBus
 
 READY = re.compile(r"ready.*OTLP/HTTP on port (\d+).*OTLP/gRPC on port (\d+)")
-CONFIG = "[otlp]\nhttp_port = 0\ngrpc_port = 0\n"
+CONFIG = "[otlp]\nhttp_port = {http}\ngrpc_port = {grpc}\n"
 SESSION = "org.ai.Monitor.Session"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A change of state: ``at`` it was heard of; by the session's properties it has been so ``since``, says ``by``.
+
+    Times are ns since the epoch."""
+
+    at: int
+    state: str
+    reason: str
+    since: int
+    by: str
 
 
 @dataclass
 class Story:
-    """What was told of one session. The times are those of arrival, ns since the epoch."""
+    """What was told of one session. The times are those of arrival, ns since the epoch; ``reasons`` is what Explain
+    said after the newest change of state, the oldest first."""
 
     properties: dict[str, Any] = field(default_factory=dict)
-    states: list[str] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
+    reasons: list[dict[str, Any]] = field(default_factory=list)
     completed: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     attention: list[str] = field(default_factory=list)
     removed: str = ""
+    removed_at: int = 0
+
+    @property
+    def states(self) -> list[str]:
+        """The states it came to, in their order."""
+        return [moment.state for moment in self.moments]
 
 
 class Live:
-    """A running aimond: where it receives, the lines of its ``log``, and by session id the ``stories`` it told."""
+    """A running aimond: where it receives, the lines of its ``log``, and by session id the ``stories`` it told.
 
-    def __init__(self, http: str, grpc: str, log: list[str]) -> None:
-        self.http, self.grpc, self.log = http, grpc, log
+    ``places`` is the environment by which hooks find it, and ``aimond setup`` its ports."""
+
+    def __init__(self, http: str, grpc: str, log: list[str], places: dict[str, str]) -> None:
+        self.http, self.grpc, self.log, self.places = http, grpc, log, places
         self.stories: dict[str, Story] = {}
         self._ids: dict[str, str] = {}
         self._told = asyncio.Event()
+        self._asking: set[asyncio.Task[None]] = set()
 
     def story(self, session_id: str) -> Story:
         """The story of a session, empty if none was told."""
@@ -51,6 +75,10 @@ class Live:
             async for signal in client.changes():
                 self._write_down(signal, time.time_ns())
                 self._told.set()
+                if signal.name == "SessionStateChanged":
+                    asking = asyncio.create_task(self._ask_why(client, signal.values["id"]))
+                    self._asking.add(asking)
+                    asking.add_done_callback(self._asking.discard)
 
     async def until(self, holds: Callable[[], Any], within: float) -> bool:
         """Wait for signals until a condition on the stories holds; false if it does not within that many seconds."""
@@ -60,6 +88,10 @@ class Live:
                     self._told.clear()
                     await self._told.wait()
         return bool(holds())
+
+    async def _ask_why(self, client: Monitor, session_id: str) -> None:
+        with contextlib.suppress(NotRunning, CallFailed):  # it may be gone
+            self.stories[session_id].reasons = list(reversed(await client.explain(session_id)))
 
     def _write_down(self, signal: Signal, at: int) -> None:
         values = signal.values
@@ -73,13 +105,14 @@ class Live:
             story = self.stories[values["id"]]
             match signal.name:
                 case "SessionStateChanged":
-                    story.states.append(values["new"])
+                    since, by = story.properties["StateSince"] * 1000, story.properties["Evidence"]
+                    story.moments.append(Moment(at, values["new"], values["reason"], since, by))
                 case "SessionCompleted":
                     story.completed.append((at, values["summary"]))
                 case "AttentionNeeded":
                     story.attention.append(values["reason"])
                 case "SessionRemoved":
-                    story.removed = values["reason"]
+                    story.removed, story.removed_at = values["reason"], at
 
 
 @contextlib.asynccontextmanager
@@ -87,11 +120,11 @@ async def live(directory: Path) -> AsyncIterator[Live]:
     """Start aimond and follow it; ``directory`` is for its settings."""
     config = directory / "aimond" / "config.toml"
     config.parent.mkdir()
-    config.write_text(CONFIG)
+    config.write_text(CONFIG.format(http=0, grpc=0))
     with PrivateBus() as bus:
-        environment = {**bus.environment, "XDG_CONFIG_HOME": str(directory)}
+        places = {"XDG_CONFIG_HOME": str(directory), "XDG_RUNTIME_DIR": str(bus.directory)}
         command = [sys.executable, "-m", "aimond", "run"]
-        process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=PIPE)
+        process = await asyncio.create_subprocess_exec(*command, env={**bus.environment, **places}, stderr=PIPE)
         assert process.stderr
         log: list[str] = []
         where: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
@@ -100,7 +133,8 @@ async def live(directory: Path) -> AsyncIterator[Live]:
             async with await Monitor.connect(bus.address) as client:
                 await client.subscribe()
                 http, grpc = await asyncio.wait_for(where, 20)
-                monitor = Live(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", log)
+                config.write_text(CONFIG.format(http=http, grpc=grpc))  # for `aimond setup`, which needs real ones
+                monitor = Live(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", log, places)
                 following = asyncio.create_task(monitor.follow(client))
                 yield monitor
             await following

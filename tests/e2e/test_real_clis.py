@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.monitor import Live, Story
 from tests.e2e.scenes import AGENTS, WHOLE_INPUT, Played, Scene, Stage
+from tests.e2e.times import Table, Time
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -61,13 +62,12 @@ async def test_a_session_is_shown_with_the_tokens_that_the_provider_billed(
 
 
 @scenes(DONE)
-async def test_a_turn_is_told_to_be_completed(
-    scene: Scene, stage: Stage, aimond: Live, delays: dict[str, float]
-) -> None:
+async def test_a_turn_is_told_to_be_completed(scene: Scene, stage: Stage, aimond: Live, times: Table) -> None:
     played = await stage(scene)
     story = await told(aimond, played)
     for number, ((at, summary), answers) in enumerate(zip(story.completed, played.turns, strict=True), 1):
-        delays[f"{scene} turn {number} by {summary['Evidence']}"] = (at - answers[-1]["end_ns"]) / 1e9
+        late = (at - answers[-1]["end_ns"]) / 1e9
+        times.note(scene, [Time(f"end of the answer → completed, by {summary['Evidence']}", late)])
         assert summary["Turn"] == number
         # On a busy machine one Codex in thirty exits before the span of its turn has left it (0.169.0).
         assert summary["Confidence"] == "exact" or scene.cli == "codex"

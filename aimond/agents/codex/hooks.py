@@ -23,6 +23,12 @@ class Hook(BaseModel):
     model: str = ""
     tool_name: str = ""
     tool_use_id: str = ""
+    agent_id: str = ""
+
+    @property
+    def session(self) -> str:
+        """A sub-agent's own thread: its hooks name its parent's beside it (0.169.0)."""
+        return self.agent_id or self.session_id
 
 
 def _session_start(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
@@ -30,6 +36,8 @@ def _session_start(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
 
 
 def _user_prompt(hook: Hook, common: dict[str, Any]) -> Iterator[ev.Event]:
+    if hook.agent_id:
+        yield ev.SessionDetail(**common, parent=clean(hook.session_id))
     yield ev.PromptSubmitted(**common, turn=clean(hook.turn_id))
 
 

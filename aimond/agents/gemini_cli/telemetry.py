@@ -23,6 +23,7 @@ MAIN_ROLES: Final = ("main", "subagent")
 # Tried once; all others up to ten times, minutes apart (0.61.0).
 FINAL_STATUS: Final = (400, 401, 403, 404)
 ABORTED: Final = "aborted"
+NO_TOOLS: Final = "[]"  # are what the router and other helpers are given, and only they (0.61.0)
 # ``notification_type`` of hooks, the only one there is (0.61.0).
 ASKS: Final = "ToolPermission"
 LONGEST_INPUT: Final = 2**18
@@ -197,10 +198,11 @@ def _tools_scheduled(record: Record, common: dict[str, Any]) -> Iterator[ev.Even
 
 def _llm_call(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     model = word(record.attributes, "gen_ai.request.model")
+    main = False if record.attributes.text("gen_ai.tool.definitions") == NO_TOOLS else None
     if not record.error:
-        yield ev.ModelCallFinished(**common, key=record.span, model=model, started=record.start, main=None)
+        yield ev.ModelCallFinished(**common, key=record.span, model=model, started=record.start, main=main)
     elif ABORTED in record.status:
-        yield ev.ModelCallFailed(**common, key=record.span, model=model, main=None, final=True, aborted=True)
+        yield ev.ModelCallFailed(**common, key=record.span, model=model, main=main, final=True, aborted=True)
 
 
 READERS: Final[dict[str, Callable[[Record, dict[str, Any]], Iterator[ev.Event]]]] = {

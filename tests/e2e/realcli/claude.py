@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from tests.e2e.realcli.cli import DUMMY_KEY, RETRIES, Cli, Otlp, Session
 from tests.e2e.realcli.mock_anthropic import MockAnthropic
@@ -17,7 +18,7 @@ class Claude(Cli):
     mock = MockAnthropic
     ready = r"(?m)^\s*❯[\s\S]*(shortcuts|mode on)"
     approval = r"1\. Yes[\s\S]*Esc to cancel"
-    approve_key = b"\r"
+    answers: ClassVar = {"approved": b"\r", "refused": b"4", "denied": b"\x1b"}
     quit_command = "/exit"
 
     def provider_environment(self, home: Path, mock_url: str) -> dict[str, str]:
@@ -26,6 +27,7 @@ class Claude(Cli):
             "ANTHROPIC_API_KEY": DUMMY_KEY,
             "DISABLE_AUTOUPDATER": "1",
             "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL": "1",  # it would clone from github.com
             "CLAUDE_CODE_MAX_RETRIES": str(RETRIES),
         }
         if os.geteuid() == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +43,7 @@ class Cli(ABC):
     mock: type[MockApi]
     ready: str  # screen patterns
     approval: str
-    approve_key: bytes
-    deny_key = b"\x1b"
+    answers: Mapping[str, bytes]  # keys for the permission question, by the driver's mark
     quit_command: str
     dialogs: tuple[tuple[str, tuple[bytes, ...]], ...] = ()  # to get rid of before `ready`
     flush_s = 1.0  # how long an exported record may take after the exit, by a process that lives on
@@ -98,6 +97,14 @@ class Cli(ABC):
     @abstractmethod
     def set_extra(self, home: Path, text: str) -> None:
         """Merge the caller's settings, in the CLI's own format."""
+
+    def trust_hooks(self, home: Path) -> None:
+        """Let it run the hooks in its settings, as if it had asked its user, where it does."""
+        return
+
+    def trusts_hooks(self, home: Path) -> bool:
+        """Whether it runs the hooks in its settings: its user was asked, or need not be."""
+        return True
 
     @abstractmethod
     def headless(self, prompt: str, *, resume: bool = False, tools: bool = False, agents: bool = False) -> list[str]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from tests.e2e.realcli.cli import DUMMY_KEY, RETRIES, Cli, Otlp, Session
 from tests.e2e.realcli.mock_openai import MockOpenAI
@@ -17,9 +20,13 @@ class Codex(Cli):
     mock = MockOpenAI
     ready = r"(?m)^› .*[\s\S]*for agents · \? for shortcuts"
     approval = r"(?i)would you like to|yes, proceed"
-    approve_key = b"y"
+    answers: ClassVar = {"approved": b"y", "refused": b"3", "denied": b"\x1b"}
     quit_command = "/quit"
-    dialogs = ((r"Use existing model", (b"2", b"\r")),)
+    dialogs = (
+        (r"Use existing model", (b"2", b"\r")),
+        (r"› 1\. Review hooks", (b"2",)),  # a key that comes too early is lost, and Enter would open the review
+        (r"› 2\. Trust all and continue", (b"\r",)),
+    )
     flush_s = 6.0  # the full-screen interface runs its sessions in a daemon, which exports spans every 5 s
 
     def provider_environment(self, home: Path, mock_url: str) -> dict[str, str]:
@@ -68,6 +75,14 @@ class Codex(Cli):
         config = home / ".codex" / "config.toml"
         config.write_text(toml(merge(tomllib.loads(config.read_text()), tomllib.loads(text))))
 
+    def trust_hooks(self, home: Path) -> None:
+        config = home / ".codex" / "config.toml"
+        config.write_text(config.read_text() + toml({"hooks": {"state": trust(config)}}))
+
+    def trusts_hooks(self, home: Path) -> bool:
+        config = home / ".codex" / "config.toml"
+        return bool(tomllib.loads(config.read_text())["hooks"].get("state") == trust(config))
+
     def headless(self, prompt: str, *, resume: bool = False, tools: bool = False, agents: bool = False) -> list[str]:
         # this model has the sub-agent tools without a search for them
         model = ["-m", "gpt-5.1-codex"] if agents else []
@@ -81,6 +96,21 @@ class Codex(Cli):
                 yield Session(
                     str(meta.get("id", "")), str(meta.get("cwd", "")), str(path), "main" if source == "user" else source
                 )
+
+
+def trust(config: Path) -> Json:
+    """What it writes as ``hooks.state`` when its user trusts all hooks in it: a hash for each place (0.169.0)."""
+    hooks: Json = tomllib.loads(config.read_text())["hooks"]
+    state: Json = {}
+    for event in hooks.keys() - {"state"}:
+        name = re.sub("(?<!^)(?=[A-Z])", "_", event).lower()
+        for group_number, group in enumerate(hooks[event]):
+            for number, handler in enumerate(group["hooks"]):
+                normal = {"event_name": name, "hooks": [{"async": False, **handler}]}
+                text = json.dumps(normal, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+                digest = hashlib.sha256(text.encode()).hexdigest()
+                state[f"{config}:{name}:{group_number}:{number}"] = {"trusted_hash": f"sha256:{digest}"}
+    return state
 
 
 def around(text: str, keys: Json, tables: Json) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from tests.e2e.realcli.cli import DUMMY_KEY, RETRIES, Cli, Otlp, Session
 from tests.e2e.realcli.mock_gemini import MockGemini
@@ -16,7 +17,7 @@ class Gemini(Cli):
     mock = MockGemini
     ready = r"Type your message"
     approval = r"Allow once"
-    approve_key = b"\r"
+    answers: ClassVar = {"approved": b"\r", "refused": b"3", "denied": b"\x1b"}
     quit_command = "/quit"
 
     def provider_environment(self, home: Path, mock_url: str) -> dict[str, str]:

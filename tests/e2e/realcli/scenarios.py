@@ -56,21 +56,22 @@ async def killed(run: Run) -> None:
     await run.signal_while_streaming(signal.SIGKILL)
 
 
-def permission(*, approve: bool) -> Callable[[Run], Awaitable[None]]:
+def permission(what: str) -> Callable[[Run], Awaitable[None]]:
+    approve = what == "approved"
+
     async def play(run: Run) -> None:
         ui = Interactive(run)
         await ui.start()
-        await ui.prompt("Make a file [[outside:touch made-by-tool;text:File is there]]")
+        await ui.prompt("Make a file [[outside:touch made-by-tool && sleep 2;text:File is there]]")
         await ui.approval()
         made = run.projects["main"] / "made-by-tool"
         run.check(not made.exists(), "the command ran without approval")
+        ui.press(what, run.cli.answers[what])
         if approve:
-            ui.press("approved", run.cli.approve_key)
             await ui.answered()
         else:
-            ui.press("denied", run.cli.deny_key)
             await asyncio.sleep(3)
-            ui.shot("denied")
+            ui.shot(what)
         run.check(made.exists() == approve, f"file made: {made.exists()}")
         await ui.quit()
 
@@ -150,8 +151,9 @@ SCENARIOS: dict[str, Scenario] = {
     "error500-then-ok": Scenario(error_then_ok, "HTTP 500 once, the retry succeeds"),
     "interrupt": Scenario(interrupt, "SIGINT --wait seconds (2) after the answer has begun"),
     "killed": Scenario(killed, "SIGKILL --wait seconds (2) after the answer has begun"),
-    "tui-approve": Scenario(permission(approve=True), "full screen: permission given after --wait seconds (3)"),
-    "tui-deny": Scenario(permission(approve=False), "full screen: permission denied (Esc) after --wait seconds (3)"),
+    "tui-approve": Scenario(permission("approved"), "full screen: permission given after --wait seconds (3)"),
+    "tui-deny": Scenario(permission("denied"), "full screen: permission denied (Esc) after --wait seconds (3)"),
+    "tui-refuse": Scenario(permission("refused"), "full screen: permission refused (No) after --wait seconds (3)"),
     "tui-esc": Scenario(tui_esc, "full screen: Esc --wait seconds (2) after the answer has begun"),
     "tui-idle-exit": Scenario(tui_idle_exit, "full screen: two turns, idle for --wait seconds (8), quit"),
     "tui-closed": Scenario(tui_closed, "full screen: window closed (SIGHUP) in the middle of an answer"),
