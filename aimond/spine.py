@@ -82,13 +82,16 @@ class Spine:
         return self.tracker.apply([ProcessExited(**_of(pid, seen))], seen)
 
     def _events(self, batch: Batch) -> Iterator[Event]:
+        pid, sender = 0, None
         for record in DECODERS[batch.encoding](batch, self.registry.spans_wanted, self.registry.logs_ignored):
             agent = self.registry.of(record)
+            if (record.resource, agent) != sender:
+                pid, sender = self._pid(batch.peer, agent, record), (record.resource, agent)
             self._count(agent, record, batch.seen)
             at = record.at if 0 < record.at < batch.seen + FUTURE else batch.seen
             if at != record.at or not 0 < record.start <= at:
                 record = replace(record, at=at, start=record.start if 0 < record.start < at else at)
-            yield from agent.events(record, self._pid(batch.peer, agent, record))
+            yield from agent.events(record, pid)
 
     def _pid(self, peer: Peer, agent: Agent, record: Record) -> int:
         """The process a record comes from: the peer if it is one of that agent's, not a collector's; or who it says."""

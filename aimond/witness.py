@@ -55,7 +55,9 @@ class Witness:
     def vouch(self, pid: int, agent: Agent) -> bool:
         """Whether that process, which a record names, is one of that agent's: pids of other machines and containers
         are other ones here."""
-        return pid in self._known or (program.is_program(pid, agent.programs) and self._attend(pid))
+        if pid in self._known:
+            return True
+        return proc.started(pid) > 0 and program.is_program(pid, agent.programs) and self._attend(pid)
 
     def caller(self, agent: str, context: Context) -> int:
         """The CLI that called a hook, 0 if it is not to be found or serves several terminals."""

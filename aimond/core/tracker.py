@@ -48,6 +48,7 @@ class Tracker:
         self._touched: dict[Key, None] = {}
         self._lives = Lives(self.sessions, self._touched)
         self._due: dict[Key, int] = {}
+        self._shown: dict[Key, SessionSnapshot] = {}
         self._failed: list[tuple[Session, str]] = []
 
     # -- in -----------------------------------------------------------------------------------------
@@ -80,11 +81,17 @@ class Tracker:
     def _expires(self, session: Session) -> int:
         return _NEVER if session.pid in self._lives else session.last_seen + self.expire
 
-    def _set_due(self, session: Session) -> None:
+    def _reviewed(self, session: Session) -> None:
+        """Keep what readers are shown of it, and when it may change by itself."""
+        key = session.agent, session.id
         due = min(session.verdict.until or _NEVER, session.leaves or _NEVER, self._expires(session))
-        self._due.pop((session.agent, session.id), None)
+        self._due.pop(key, None)
         if session.visible and due < _NEVER:
-            self._due[session.agent, session.id] = due
+            self._due[key] = due
+        if session.visible and session.seen:
+            self._shown[key] = session.seen
+        else:
+            self._shown.pop(key, None)
 
     # -- events -------------------------------------------------------------------------------------
 
@@ -162,7 +169,7 @@ class Tracker:
             if (session.shown and not session.hidden) or session.visible:
                 busy = has_busy_child(session, self.sessions)
                 changes += review(session, now, busy, self._servants.spent(session), self.project_of)
-                self._set_due(session)
+                self._reviewed(session)
         if self._failed:
             changes += [ErrorSeen(session.seen, failure) for session, failure in self._failed if session.seen]
             self._failed.clear()
@@ -188,7 +195,7 @@ class Tracker:
         for session in longest_silent[: max(0, len(longest_silent) - self.max_visible)]:
             session.end(now, "evicted")
             changes += review(session, now, False, NOTHING, self.project_of)
-            self._set_due(session)
+            self._reviewed(session)
         return changes
 
     # -- readers ------------------------------------------------------------------------------------
@@ -199,7 +206,7 @@ class Tracker:
 
     def shown(self) -> list[SessionSnapshot]:
         """The visible sessions, in any order."""
-        return [session.seen for session in self.sessions.values() if session.visible and session.seen]
+        return list(self._shown.values())
 
     def usage(self, session: Session) -> Mapping[str, Spent]:
         """What a session used per model, with the hidden threads that served it."""

@@ -31,11 +31,6 @@ _SIGNALS: Final[dict[str, Signal | None]] = {
 }
 _METHODS: Final = {"/metrics": "GET", "/healthz": "GET"} | dict.fromkeys(_SIGNALS, "POST")
 _WHERE: Final = "post to /v1/logs, /v1/traces or /v1/metrics"
-_HEADS: Final[dict[Encoding, bytes]] = {
-    encoding: f"HTTP/1.1 200 OK\r\nContent-Type: {encode.CONTENT_TYPES[encoding]}\r\n"
-    f"Content-Length: {len(content)}\r\nDate: ".encode()
-    for encoding, content in encode.ACCEPTED.items()
-}
 # An endpoint with a path of its own comes before these (Gemini CLI 0.61.0 appends to it).
 _SUFFIXES: Final = tuple(path for path, signal in _SIGNALS.items() if signal)
 _ENCODINGS: Final[dict[str, Encoding]] = {
@@ -144,7 +139,7 @@ class _Receiver:
         if not self.consume(Batch(signal, encoding, parsed, seen, peer)):
             raise Refused(Outcome.BUSY, "too much at once")
         if request.keep_alive and request.version >= HttpVersion11:
-            return _Accepted(request, encoding)
+            return _ACCEPTED[encoding]
         return web.Response(body=encode.ACCEPTED[encoding], content_type=encode.CONTENT_TYPES[encoding])
 
     async def _body(self, request: web.BaseRequest) -> bytes:
@@ -172,24 +167,28 @@ class _Receiver:
 
 
 class _Accepted(web.StreamResponse):
-    """What nearly all requests are answered: bytes that stand ready. aiohttp takes as long to make them as to read the
-    request (3.14)."""
+    """What nearly all requests are answered: bytes that stand ready, the same object for all of them. aiohttp takes as
+    long to make an answer as to read the request (3.14)."""
 
-    def __init__(self, request: web.BaseRequest, encoding: Encoding) -> None:
+    def __init__(self, encoding: Encoding) -> None:
         super().__init__()
-        self._to, self._head, self._content = request, _HEADS[encoding], encode.ACCEPTED[encoding]
+        content = encode.ACCEPTED[encoding]
+        head = (
+            f"HTTP/1.1 200 OK\r\nContent-Type: {encode.CONTENT_TYPES[encoding]}\r\nContent-Length: {len(content)}\r\n"
+        )
+        self._bytes = head.encode() + b"Date: %b\r\n\r\n" + content
 
     @property
     def keep_alive(self) -> bool:
         return True
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """There is nothing to prepare."""
+        """Send it."""
+        if request.transport:
+            request.transport.write(self._bytes % rfc822_formatted_time().encode())
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Send it."""
-        if self._to.transport:
-            self._to.transport.write(b"%b%b\r\n\r\n%b" % (self._head, rfc822_formatted_time().encode(), self._content))
+        """It is sent."""
 
 
 def _refusal(refused: Refused, path: str, encoding: Encoding) -> web.Response:
@@ -203,6 +202,9 @@ def _refusal(refused: Refused, path: str, encoding: Encoding) -> web.Response:
         body=encode.status(outcome, refused.reason, encoding),
         content_type=encode.CONTENT_TYPES[encoding],
     )
+
+
+_ACCEPTED: Final[dict[Encoding, _Accepted]] = {encoding: _Accepted(encoding) for encoding in encode.ACCEPTED}
 
 
 def _parse(signal: Signal | None, encoding: Encoding, body: bytes) -> tuple[Signal, Any]:
