@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aimond.core import event as ev
-from aimond.core.processes import Processes
+from aimond.core.processes import KEPT, NONE, Guess, Processes
 from aimond.core.session import Session
 from aimond.core.sessions import Key, Sessions
+
+# The time of what is known of a session by its process: whatever the CLI says is newer.
+FROM_PROCESS: Final = 1
 
 
 class Lives:
@@ -14,6 +19,7 @@ class Lives:
     def __init__(self, sessions: Sessions, touched: dict[Key, None]) -> None:
         self._sessions, self._touched = sessions, touched
         self._processes = Processes()
+        self._guesses: dict[Key, Guess] = {}
 
     def __contains__(self, pid: int) -> bool:
         """Somebody told of this process, so that its end will be told of too."""
@@ -56,14 +62,24 @@ class Lives:
         """Somebody typed a prompt in a terminal whose sessions run elsewhere."""
         self._processes.typed(event)
         for session in self._sessions.values():
-            if session.agent == event.agent and not session.pid and session.prompts:
+            if session.agent == event.agent and session.prompts and not session.ended_at:
                 self.find_terminal(session, session.prompts[-1])
 
     def find_terminal(self, session: Session, prompt: int) -> None:
-        """Give a session the process in which that prompt of its was typed."""
-        pid = self._processes.terminal_of(session.agent, prompt)
-        if pid and not session.hidden:
-            self.bind(session, pid)
+        """Give a session the process in which that prompt of its was typed, as far as is known: key presses of several
+        terminals come in any order."""
+        key = (session.agent, session.id)
+        best = self._guesses.get(key, NONE) if session.pid else NONE
+        if session.hidden or session.pid != best[2]:
+            return
+        told_at, directory = session.details.get("directory", (0, ""))
+        guess = self._processes.terminal_of(session.agent, prompt, directory if told_at > FROM_PROCESS else "")
+        if guess > best:
+            self._guesses.pop(key, None)
+            self._guesses[key] = guess
+            if len(self._guesses) > KEPT:
+                self._guesses.pop(next(iter(self._guesses)))
+            self.bind(session, guess[2])
             self._touch(session)
 
     def _living_in(self, pid: int) -> list[Session]:
@@ -72,7 +88,7 @@ class Lives:
     def _describe(self, session: Session) -> None:
         """Let a session know what is known of its process; what the CLI itself says goes before that."""
         for name, value in self._processes.details(session.pid).items():
-            session.say(name, value, 1)
+            session.say(name, value, FROM_PROCESS)
 
     def _touch(self, session: Session) -> None:
         self._touched[session.agent, session.id] = None

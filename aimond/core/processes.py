@@ -10,8 +10,14 @@ from aimond.core import event as ev
 from aimond.core.turn import MS
 
 KEPT: Final = 2048
-# A prompt typed into a terminal shows up in the shared daemon 8 to 25 ms later (Codex 0.169.0).
-TYPED: Final = 150 * MS
+# A prompt typed into a terminal shows up in the shared daemon 8 to 25 ms later; where hooks run, after them:
+# 40 to 150 ms, more on a busy machine (Codex 0.169.0).
+TYPED: Final = 750 * MS
+
+# How well a key press explains a prompt: whether its process works where the session does, how long it was before the
+# prompt (negative), and the process.
+Guess = tuple[bool, int, int]
+NONE: Final[Guess] = (False, -TYPED - 1, 0)
 
 
 @dataclass(slots=True)
@@ -58,7 +64,12 @@ class Processes:
     def typed(self, event: ev.UserActed) -> None:
         self._typed.setdefault(event.agent, deque(maxlen=32)).append((event.at, event.pid))
 
-    def terminal_of(self, agent: str, prompt: int) -> int:
-        """The process in which that prompt was typed, by the time of the key press; 0 if none is near."""
-        near = ((abs(prompt - at), pid) for at, pid in self._typed.get(agent, ()) if abs(prompt - at) <= TYPED)
-        return min(near, default=(0, 0))[1]
+    def terminal_of(self, agent: str, prompt: int, directory: str) -> Guess:
+        """Where that prompt was typed: in a process that works in that directory, by the last key press before it. Of
+        two guesses the greater is the better."""
+        near = (
+            (bool(directory) and self.details(pid)["directory"] == directory, at - prompt, pid)
+            for at, pid in self._typed.get(agent, ())
+            if 0 <= prompt - at <= TYPED and not self.exited(pid)
+        )
+        return max(near, default=NONE)

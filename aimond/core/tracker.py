@@ -121,8 +121,7 @@ class Tracker:
                 self.sessions[key].traced_parent = kin[key]
                 self.sessions.file(self.sessions[key])
                 self._touched[key] = None
-        if not session.pid:
-            self._lives.find_terminal(session, event.at)
+        self._lives.find_terminal(session, event.at)
 
     def _described(self, session: Session, event: ev.SessionDetail) -> None:
         if event.hidden:

@@ -87,7 +87,9 @@ def delivered(message: bytes | Mapping[str, Any], seen: int, pid: int = 0) -> De
     context = context if isinstance(context, Mapping) else {}
     at = _number(context.get("at"), seen + 1)
     via = "notify" if said.get("via") == "notify" else "hook"
-    return Delivered(agent, via, event, fields, _context(context, pid), at if at >= seen - 2 * SECOND else seen, seen)
+    # Never later than it was: one that waited for us would outrank the end of its session, which waited less.
+    at = max(at, seen - 2 * SECOND) if at else seen
+    return Delivered(agent, via, event, fields, _context(context, pid), at, seen)
 
 
 def _object(said: Any, flaw: Flaw) -> dict[str, Any]:

@@ -148,6 +148,24 @@ def test_a_key_pressed_long_before_is_of_another_prompt() -> None:
     assert story.now().pid == 0
 
 
+def test_a_key_pressed_after_a_prompt_is_of_another_prompt() -> None:
+    story = Story()
+    story.hear(7, typed(5.05, pid=7), prompt(5))
+    assert story.now().pid == 0
+
+
+def test_of_prompts_typed_at_once_each_is_of_the_terminal_that_works_where_its_session_does() -> None:
+    for first, second in ((7, 8), (8, 7)):  # key presses come in any order, after their prompts
+        story = Story()
+        story.hear(0, starts(0, pid=7, directory="/home/dev/a"), starts(0, pid=8, directory="/home/dev/b"))
+        story.hear(5, detail(5, session="a", directory="/home/dev/a"), detail(5, session="b", directory="/home/dev/b"))
+        story.hear(5, prompt(5.04, session="a"), prompt(5.05, session="b"))
+        pressed = {7: typed(5, pid=7), 8: typed(5.01, pid=8)}
+        story.hear(6, pressed[first])
+        story.hear(6, pressed[second])
+        assert (story.now("a").pid, story.now("b").pid) == (7, 8)
+
+
 def test_the_last_terminal_takes_its_session_along() -> None:
     story = Story()
     story.hear(7, typed(5, pid=7), prompt(5.02), tool(6))
