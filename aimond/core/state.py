@@ -66,7 +66,7 @@ OUTCOME_LATE: Final = 6 * SECOND
 def derive(session: Session, now: int, busy_child: bool) -> Verdict:
     """The state at ``now``: the first row of the table that applies to the newest turn."""
     turn = session.newest
-    if not turn.started and not turn.tool_started and not turn.questions:
+    if not turn.started and not turn.tool_started and not turn.questions.asked:
         return Verdict(State.IDLE, since=session.started_at)
     verdict = next(verdict for row in TABLE if (verdict := row(session, turn, now, busy_child)))
     if verdict.state in _SEEN_WITH.get(turn.acknowledged, ()):

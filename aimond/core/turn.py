@@ -14,7 +14,7 @@ from aimond.core.evidence import Source
 from aimond.core.snapshot import State
 from aimond.core.usage import NOTHING, total
 from aimond.core.value import value
-from aimond.core.wait import PROVES, unanswered
+from aimond.core.wait import Questions
 
 MS: Final = 1_000
 SECOND: Final = 1_000_000
@@ -69,9 +69,7 @@ class Turn:
         self.refuted: set[str] = set()
         self.background: dict[str, int] = {}
         self.wake_ups: set[int] = set()
-        self.questions: list[ev.WaitStarted] = []
-        self.wait: ev.WaitStarted | None = None
-        self.answered: ev.Event | None = None
+        self.questions = Questions()
         self.last_at = 0
 
     # -- collecting ---------------------------------------------------------------------------------
@@ -93,9 +91,6 @@ class Turn:
         collect = _COLLECT.get(type(event))
         if collect:
             collect(self, event)
-        if self.questions and isinstance(event, PROVES | ev.WaitStarted):
-            open_, self.answered = unanswered(self.questions, self.events)
-            self.wait = open_[-1] if open_ else None
 
     def _prompt(self, event: ev.PromptSubmitted) -> None:
         self.traced = self.traced or bool(event.trace)
@@ -132,7 +127,7 @@ class Turn:
             self.wake_ups.add(event.at)
 
     def _asked(self, event: ev.WaitStarted) -> None:
-        self.questions = [*self.questions[-15:], event]
+        self.questions.asked = [*self.questions.asked[-15:], event]
 
     def _answer(self, event: ev.ModelCallFinished) -> None:
         if event.main is not False:
@@ -154,6 +149,16 @@ class Turn:
             self.open_tools.pop(event.call, None)
         elif isinstance(event, ev.ToolStarted) and event.call not in self.closed_tools:
             self.open_tools[event.call] = event
+
+    @property
+    def wait(self) -> ev.WaitStarted | None:
+        """The newest question that is still open."""
+        return self.questions.weighed(self.events, self.version).open
+
+    @property
+    def answered(self) -> ev.Event | None:
+        """What proved the last answer to a question."""
+        return self.questions.weighed(self.events, self.version).proof
 
     # -- going on by itself --------------------------------------------------------------------------
 

@@ -10,29 +10,55 @@ from typing import Final
 
 from aimond.core import event as ev
 from aimond.core.evidence import Source
+from aimond.core.value import value
 
 Question = ev.WaitStarted
 # Told by hook and by log it is one question; the hook's own time is its arrival.
 SAME_QUESTION: Final = 2_000_000
 
-PROVES: Final = (
-    ev.ToolStarted
-    | ev.ToolFinished
-    | ev.QuestionAnswered
-    | ev.ModelCallStarted
-    | ev.ModelCallFinished
-    | ev.ModelCallFailed
-    | ev.TurnFinished
-    | ev.PromptSubmitted
-    | ev.BackgroundFinished
+PROVES: Final = frozenset(
+    {
+        ev.ToolStarted,
+        ev.ToolFinished,
+        ev.QuestionAnswered,
+        ev.ModelCallStarted,
+        ev.ModelCallFinished,
+        ev.ModelCallFailed,
+        ev.TurnFinished,
+        ev.PromptSubmitted,
+        ev.BackgroundFinished,
+    }
 )
+
+
+@value
+class Weighed:
+    """The newest question that is open, and what proved the last answer; None where there is none."""
+
+    open: Question | None = None
+    proof: ev.Event | None = None
+
+
+class Questions:
+    """The questions of a turn, weighed against its events when somebody wants to know."""
+
+    def __init__(self) -> None:
+        self.asked: list[Question] = []
+        self._weighed, self._version = Weighed(), -1
+
+    def weighed(self, events: Iterable[ev.Event], version: int) -> Weighed:
+        """What they come to; ``version`` tells whether the events are still those of the last time."""
+        if self.asked and version != self._version:
+            open_, proof = unanswered(self.asked, events)
+            self._weighed, self._version = Weighed(open_[-1] if open_ else None, proof), version
+        return self._weighed
 
 
 def unanswered(questions: Sequence[Question], events: Iterable[ev.Event]) -> tuple[list[Question], ev.Event | None]:
     """The questions that nothing proves answered, the oldest first, and what proved the last answer, in whatever order
     all of it was heard."""
     since = min(question.at for question in questions)
-    told = [event for event in events if isinstance(event, PROVES)]
+    told = [event for event in events if type(event) in PROVES]
     started = {event.call for event in told if isinstance(event, ev.ToolStarted) and event.call}
     story = sorted([*questions, *(event for event in told if event.at > since)], key=lambda event: event.at)
     open_: list[Question] = []
@@ -42,7 +68,7 @@ def unanswered(questions: Sequence[Question], events: Iterable[ev.Event]) -> tup
             reminds = not event.tool and bool(open_)
             if not reminds and not _is_echo(event, questions):
                 open_.append(event)
-        elif len(left := _left(event, open_, started)) < len(open_):
+        elif open_ and len(left := _left(event, open_, started)) < len(open_):
             open_, proof = left, event
     return open_, proof
 
