@@ -85,7 +85,8 @@ class Witness:
         if start and self._known.get(pid) == start:
             return True
         if pid in self._known:  # its end was not told, and another has its pid
-            self._gone(pid, self._known[pid])
+            self._exits.forget(pid, self._known.pop(pid))
+            self._exited(pid, time.time_ns() // 1000)
         process = proc.read(pid)
         if process is None:
             return False

@@ -14,7 +14,7 @@ from aimond.core.ledger import Ledger
 from aimond.core.lives import Lives
 from aimond.core.review import last_name, review
 from aimond.core.session import Session
-from aimond.core.sessions import Key, Sessions
+from aimond.core.sessions import KEPT, Key, Sessions
 from aimond.core.snapshot import SessionSnapshot, State, most_urgent
 from aimond.core.state import Patience, end_turn
 from aimond.core.turn import SECOND
@@ -41,7 +41,7 @@ class Tracker:
         project_of: Callable[[str], str] = last_name,
     ) -> None:
         self.patience, self.expire, self.max_visible, self.project_of = patience, expire, visible, project_of
-        self.sessions = Sessions(patience)
+        self.sessions = Sessions(patience, max(KEPT, 2 * visible))
         self.ledger = Ledger()
         self._traces = Traces()
         self._servants = Servants(self.sessions)

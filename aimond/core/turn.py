@@ -76,11 +76,13 @@ class Turn:
 
     def add(self, event: ev.Event) -> None:
         """Take a fact in. The same one again is harmless, except for calls: the session drops those."""
-        self.events.append(event)
         if len(self.events) > 2 * REMEMBERED:
-            work = [event for event in self.events if not isinstance(event, _ANCHORS)][-REMEMBERED:]
-            anchors = [event for event in self.events if isinstance(event, _ANCHORS)][-REMEMBERED:]
+            asked = self.questions.asked = self.questions.open(self.events)
+            kept = [event for event in self.events if not isinstance(event, ev.WaitStarted) or event in asked]
+            work = [event for event in kept if not isinstance(event, _ANCHORS)][-REMEMBERED:]
+            anchors = [event for event in kept if isinstance(event, _ANCHORS)][-REMEMBERED:]
             self.events = sorted(anchors + work, key=lambda event: event.at)
+        self.events.append(event)
         if isinstance(event, ev.ModelCallFinished):
             self.spent += event.spent
         self._collect(event)

@@ -46,10 +46,14 @@ class Questions:
         self.asked: list[Question] = []
         self._weighed, self._version = Weighed(), -1
 
+    def open(self, events: Iterable[ev.Event]) -> list[Question]:
+        """Those that still are; an answered one must not outlive the proof of it."""
+        return unanswered(self.asked, events)[0] if self.asked else []
+
     def weighed(self, events: Iterable[ev.Event], version: int) -> Weighed:
         """What they come to; ``version`` tells whether the events are still those of the last time."""
-        if self.asked and version != self._version:
-            open_, proof = unanswered(self.asked, events)
+        if version != self._version:
+            open_, proof = unanswered(self.asked, events) if self.asked else ([], None)
             self._weighed, self._version = Weighed(open_[-1] if open_ else None, proof), version
         return self._weighed
 

@@ -186,6 +186,7 @@ class _Accepted(web.StreamResponse):
         """Send it."""
         if request.transport:
             request.transport.write(self._bytes % rfc822_formatted_time().encode())
+            await request.writer.drain()  # who reads no answers is not listened to
 
     async def write_eof(self, data: bytes = b"") -> None:
         """It is sent."""

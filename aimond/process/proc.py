@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from aimond.core.value import named
@@ -128,4 +127,5 @@ def _stat(pid: int) -> tuple[str, str, str, str, str] | None:
 
 def _directory(pid: int) -> str:
     path = link(pid, "cwd")
-    return path.removesuffix(_DELETED) if path.endswith(_DELETED) and not Path(path).exists() else path
+    # (Path.exists raises for a name that is too long, or in a directory that we may not search.)
+    return path.removesuffix(_DELETED) if path.endswith(_DELETED) and not os.path.exists(path) else path  # noqa: PTH110

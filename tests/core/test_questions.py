@@ -138,6 +138,13 @@ def test_one_request_may_name_more_sessions_than_are_kept(sessions: int) -> None
     assert story.hear(2, prompt(2, session="next"))[:2] == ["next added", "next working"]
 
 
+def test_more_may_be_shown_than_are_kept_by_default() -> None:
+    story = Story(visible=3000)
+    for at in range(1100):
+        story.hear(at, prompt(at, session=f"s{at}"))
+    assert len(story.shown) == len(story.tracker.sessions) == 1100
+
+
 def test_a_stream_of_sessions_is_forgotten_in_time() -> None:
     story = Story()
     for at in range(1500):

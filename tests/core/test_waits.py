@@ -168,6 +168,15 @@ def test_a_sub_agent_asks_for_itself() -> None:
     assert story.hear(9, answered(8, by="sub")) == ["working"]
 
 
+def test_a_question_stays_answered_when_the_answer_is_long_past() -> None:
+    """More events than a turn remembers: what proved the answer is forgotten, and the question with it."""
+    story = Story()
+    story.hear(3, prompt(0, source=HOOK), sub_agent(1), asks(2, by="sub"), answered(3, by="sub"))
+    for number in range(1500):
+        assert "waiting" not in story.hear(4 + number, answer(4 + number, main=False))
+    assert story.hear(1600, asks(1600, by="sub"))[0] == "waiting"
+
+
 def test_the_end_of_a_sub_agent_ends_its_question() -> None:
     story = Story()
     story.hear(3, prompt(0, source=HOOK), sub_agent(1), asks(2, by="sub"))

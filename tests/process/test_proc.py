@@ -153,3 +153,17 @@ def test_no_more_is_read_than_was_asked_for() -> None:
     with running(python(""), env={"LONG": "x" * 100_000}) as process:
         assert len(proc.content(process.pid, "environ", 70_000)) == 70_000
         assert len(proc.content(process.pid, "environ", 1 << 20)) == 100_006
+
+
+def test_a_directory_of_a_long_name_that_is_gone_is_still_told(tmp_path: Path) -> None:
+    """The kernel appends " (deleted)", and then the name is too long to be asked for."""
+    directory = tmp_path / ("x" * 250)
+    directory.mkdir()
+    with subprocess.Popen(["sleep", "30"], cwd=directory) as process:
+        try:
+            directory.rmdir()
+            found = proc.read(process.pid)
+            assert found is not None
+            assert found.cwd == str(directory)
+        finally:
+            process.kill()
