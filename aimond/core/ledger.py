@@ -31,12 +31,12 @@ class Ledger:
     def _settle(self) -> None:
         """Add up what came since somebody last asked: many calls at once."""
         for bucket, spent in self._fresh.items():
-            if bucket not in self._buckets:
-                self._forget(bucket * BUCKET)
             self._buckets[bucket] = self._buckets.get(bucket, NOTHING) + spent
             for start in self._sums:
                 if bucket >= start:
                     self._sums[start] += spent
+        if self._fresh:
+            self._forget(max(self._fresh) * BUCKET)
         self._fresh.clear()
 
     def _forget(self, now: int) -> None:

@@ -45,7 +45,8 @@ class Processes:
         self._known.pop(event.pid, None)
         self._known[event.pid] = Process(event.directory, event.terminal)
         while len(self._known) > KEPT:
-            self._known.pop(next(iter(self._known)))
+            gone = (pid for pid, process in self._known.items() if process.exited)
+            self._known.pop(next(gone, next(iter(self._known))))
 
     def gone(self, event: ev.ProcessExited) -> None:
         if event.pid:

@@ -68,7 +68,8 @@ def _state(session: Session, last: Verdict, snapshot: SessionSnapshot, now: int)
         known = verdict.since in session.called_for
         if (moved and not known) or (verdict.state is State.WAITING and not known):
             yield AttentionNeeded(snapshot, verdict.reason)
-        session.called_for.append(verdict.since)
+        if not known:
+            session.called_for.append(verdict.since)
 
 
 def _completed_turns(session: Session, snapshot: SessionSnapshot) -> Iterator[TurnCompleted]:

@@ -95,8 +95,8 @@ def derive_ended(session: Session) -> Verdict:
 
 
 def end_turn(session: Session) -> None:
-    """Let the newest turn have ended with its session, which is about to come back; what came of it has been seen."""
-    turn, state = session.newest, session.verdict.state
+    """Let its last turn have ended with its session, which is about to come back; what came of it has been seen."""
+    turn, state = session.turn_at(session.ended_at), session.verdict.state
     outcome = next((outcome for outcome, of in STATE_OF.items() if of is state), Outcome.INTERRUPTED)
     common: dict[str, Any] = {"agent": session.agent, "session": session.id, "at": session.ended_at}
     record = f"session {session.end_reason}"

@@ -129,7 +129,7 @@ class Turn:
             self.wake_ups.add(event.at)
 
     def _asked(self, event: ev.WaitStarted) -> None:
-        self.questions.asked = [*self.questions.asked[-15:], event]
+        self.questions.ask(event)
 
     def _answer(self, event: ev.ModelCallFinished) -> None:
         if event.main is not False:

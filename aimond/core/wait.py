@@ -46,6 +46,11 @@ class Questions:
         self.asked: list[Question] = []
         self._weighed, self._version = Weighed(), -1
 
+    def ask(self, question: Question) -> None:
+        """Take one in; the same one again is no other."""
+        if question not in self.asked:
+            self.asked = [*self.asked[-15:], question]
+
     def open(self, events: Iterable[ev.Event]) -> list[Question]:
         """Those that still are; an answered one must not outlive the proof of it."""
         return unanswered(self.asked, events)[0] if self.asked else []

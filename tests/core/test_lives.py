@@ -268,3 +268,13 @@ def test_a_session_that_is_resumed_does_not_show_its_last_turn_as_news() -> None
     assert "done" in story.hear(4, exits(4, pid=7))
     assert story.hear(9, detail(8, shows=True, pid=8, source=HOOK)) == ["added"]
     assert story.state() == "idle"
+
+
+def test_a_prompt_that_brings_a_session_back_begins_a_turn_of_news() -> None:
+    """Its process is unknown, or the same: the prompt itself is what revives it."""
+    story = Story()
+    story.hear(3, prompt(1), stop(2))
+    story.hear(4, ends(3.5))
+    assert story.hear(9, prompt(8)) == ["added", "working"]
+    assert story.hear(10, stop(9.5)) == ["completed", "done"]
+    assert story.state() == "completed"

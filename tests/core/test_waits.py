@@ -168,6 +168,13 @@ def test_a_sub_agent_asks_for_itself() -> None:
     assert story.hear(9, answered(8, by="sub")) == ["working"]
 
 
+def test_a_question_that_is_delivered_twice_is_one() -> None:
+    story = Story()
+    story.hear(3, prompt(0))
+    story.hear(5, asks(4, source=LOG), asks(4, source=LOG))
+    assert story.hear(9, tool(8, asked=True)) == ["working"]
+
+
 def test_a_question_stays_answered_when_the_answer_is_long_past() -> None:
     """More events than a turn remembers: what proved the answer is forgotten, and the question with it."""
     story = Story()
