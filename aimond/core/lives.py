@@ -39,9 +39,9 @@ class Lives:
             return
         for other in self._sessions.values():
             if other.pid == session.pid and other is not session and other.agent == session.agent and other.visible:
-                older, newer = sorted((session, other), key=lambda s: s.started_at)
+                older, newer = sorted((session, other), key=_came)
                 if newer.shown and not older.ended_at:
-                    older.end(newer.started_at, "replaced")
+                    older.end(_came(newer), "replaced")
                     self._touch(older)
 
     def started(self, event: ev.ProcessStarted) -> None:
@@ -92,3 +92,8 @@ class Lives:
 
     def _touch(self, session: Session) -> None:
         self._touched[session.agent, session.id] = None
+
+
+def _came(session: Session) -> int:
+    """When it began, or was resumed."""
+    return max(session.started_at, session.back_at)

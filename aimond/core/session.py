@@ -39,7 +39,7 @@ class Session:
         self.tool_calls = self.errors = 0
         self.last_error = (0, "", "")
         self.started_at = self.last_at = self.last_seen = 0
-        self.ended_at = self.leaves = 0
+        self.ended_at = self.leaves = self.back_at = 0
         self.end_reason = self.farewell = ""
         self.visible = False
         self.seen: SessionSnapshot | None = None
@@ -229,10 +229,10 @@ class Session:
         if not self.ended_at:
             self.ended_at, self.end_reason = at, self.farewell or reason
 
-    def revive(self) -> None:
+    def revive(self, at: int) -> None:
         """It is back under the same id."""
         self.ended_at, self.end_reason, self.pid = 0, "", 0
-        self.farewell, self.leaves = "", 0
+        self.farewell, self.leaves, self.back_at = "", 0, at
 
 
 # No facts of a turn; a prompt is taken in by the turn that it begins.

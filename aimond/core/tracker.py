@@ -105,7 +105,7 @@ class Tracker:
         if session.ended_at and self._revives(session, event):
             if session.end_reason not in PRESUMED:
                 end_turn(session)
-            session.revive()
+            session.revive(event.at)
         self._lives.bind(session, event.pid)
         note = _NOTE.get(type(event))
         if note:

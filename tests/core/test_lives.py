@@ -278,3 +278,13 @@ def test_a_prompt_that_brings_a_session_back_begins_a_turn_of_news() -> None:
     assert story.hear(9, prompt(8)) == ["added", "working"]
     assert story.hear(10, stop(9.5)) == ["completed", "done"]
     assert story.state() == "completed"
+
+
+def test_an_older_session_that_is_resumed_in_the_same_process_replaces_the_newer_one() -> None:
+    """/clear, and then /resume of what was there before."""
+    story = Story(rules={"one_per_process": True})
+    story.hear(1, starts(0, pid=7), prompt(1, pid=7), stop(1.5, pid=7))
+    story.hear(11, prompt(11, session="new", pid=7))
+    assert story.shown == ["new"]
+    assert "new removed:replaced" in story.hear(21, prompt(21, pid=7))
+    assert (story.shown, story.state()) == (["s"], "working")
