@@ -8,22 +8,22 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import datetime
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-from aimond import __version__
+from aimond import __version__, upkeep
 from aimond.agents.agent import Agent
+from aimond.answers import Answers
 from aimond.bus.service import Service
 from aimond.commands import hook
 from aimond.config import Config
-from aimond.core.change import Change, Health, Reason, Totals
-from aimond.core.snapshot import SessionSnapshot
+from aimond.core.change import Change
+from aimond.core.output import Output
 from aimond.core.turn import SECOND
 from aimond.hooks import receive as hooks
 from aimond.hooks.listen import AlreadyListening, listening
-from aimond.hooks.message import Delivered, delivered
+from aimond.hooks.message import Delivered
 from aimond.metrics import Counters, Exposition
 from aimond.otlp import grpc, http
 from aimond.otlp.ports import listen
@@ -41,9 +41,7 @@ def _now() -> int:
 
 
 class Daemon:
-    """The monitor. It is the bus's source: readers ask it, and it publishes what changed."""
-
-    version = __version__
+    """The monitor."""
 
     def __init__(self, config: Config, bus_address: str | None = None) -> None:
         self._config = config
@@ -51,7 +49,9 @@ class Daemon:
         self._spine = Spine(config.sessions.expire * SECOND, config.sessions.max, project_of, self._vouch, self._meet)
         self._queue: deque[Batch] = deque()
         self._counters = Counters()
-        self._bus = Service(self, bus_address)
+        self._answers = Answers(self._spine, self._publish, self._hooked, _now)
+        self._bus = Service(self._answers, bus_address)
+        self._outputs: list[Output] = [self._bus]
         self._witness = Witness(self._spine.registry, self._process_started, self._process_exited)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
@@ -87,7 +87,8 @@ class Daemon:
                     where.append("hooks")
             ready(", ".join(where))
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._bus.run())
+                for output in self._outputs:
+                    tasks.create_task(upkeep.keep(output))
 
     # -- the spine ----------------------------------------------------------------------------------
 
@@ -146,9 +147,7 @@ class Daemon:
         self._publish(self._spine.process_exited(pid, at))
 
     def _publish(self, changes: list[Change]) -> None:
-        if changes:
-            self._bus.publish(changes)
-        self._bus.totals_changed()
+        upkeep.publish(self._outputs, changes)
         self._set_timer()
 
     # -- time: one timer, for the next deadline -----------------------------------------------------
@@ -168,33 +167,8 @@ class Daemon:
         self._timer = None
         self._publish(self._spine.tracker.tick(_now()))
 
-    # -- the bus's source ---------------------------------------------------------------------------
-
-    def sessions(self) -> list[SessionSnapshot]:
-        return self._spine.tracker.shown()
-
-    def totals(self) -> Totals:
-        today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-        day, month = (round(start.timestamp()) * SECOND for start in (today, today.replace(day=1)))
-        return self._spine.tracker.ledger.totals(day, month)
-
-    def health(self) -> dict[str, Health]:
-        return self._spine.health(_now())
-
-    def explain(self, agent: str, session_id: str) -> list[Reason]:
-        return self._spine.tracker.explain(f"{agent}:{session_id}") or []
-
-    def hook(self, agent: str, payload: str, context: dict[str, Any]) -> None:
-        self._hooked(delivered({"agent": agent, "payload": payload, "context": context}, _now()))
-
-    def acknowledge(self, agent: str, session_id: str) -> None:
-        session = self._spine.tracker.find(f"{agent}:{session_id}")
-        if session:
-            self._publish(self._spine.tracker.acknowledge(session, _now()))
-
-    def acknowledge_all(self) -> None:
-        for snapshot in self.sessions():
-            self.acknowledge(snapshot.agent, snapshot.id)
+    # -- how it is --------------------------------------------------------------------------------
 
     def _healthz(self) -> dict[str, Any]:
-        return {"status": "ok", "version": __version__, "sessions": len(self.sessions()), "queued": len(self._queue)}
+        shown = self._spine.tracker.shown()
+        return {"status": "ok", "version": __version__, "sessions": len(shown), "queued": len(self._queue)}

@@ -87,6 +87,8 @@ FLOORS = [
     Floor("aimond/forward/*", "aimond.core aimond.otlp.record aimond.forward", f"aiohttp {PROTOBUF}", ANY),
     Floor("aimond/hooks/*", "aimond.hooks", standard=ANY),
     Floor("aimond/hooks/message", standard=PURE),
+    Floor("aimond/answers", "aimond.core aimond.hooks.message aimond.spine", standard=PURE),
+    Floor("aimond/upkeep", "aimond.core", standard=ANY),
     Floor("aimond/metrics", "aimond.core aimond.spine", "prometheus_client", PURE),
     Floor("aimond/sdnotify", standard=ANY),
     Floor("aimond/sender", "aimond.tape aimond.otlp", f"aiohttp {PROTOBUF}", ANY),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from aimond.bus.connection import Connection
 from aimond.bus.objects import Objects
@@ -27,12 +27,10 @@ class Service:
         """Stay on the bus, or come back to it; runs until it is cancelled."""
         await self._connection.keep()
 
-    def publish(self, changes: Iterable[Change]) -> None:
-        """Tell readers what changed."""
-        self._announcer.publish(changes)
-
-    def totals_changed(self) -> None:
-        """Totals or the health of telemetry may be different now."""
+    def publish(self, changes: Sequence[Change]) -> None:
+        """Tell readers what changed; totals or the health of telemetry may be different without that."""
+        if changes:
+            self._announcer.publish(changes)
         self._announcer.totals_changed()
 
     async def close(self) -> None:

@@ -170,12 +170,12 @@ async def test_an_error_shows_in_the_counters_only(service: Service, source: Sta
 
 
 async def test_totals_are_told_when_they_differ(service: Service, source: Standin, reader: Reader) -> None:
-    service.totals_changed()
+    service.publish([])
     await asyncio.sleep(0.3)
     assert await reader.heard() == []
     source.used = Totals(Decimal("0.35"), Basis.MIXED, None, 4200)
-    service.totals_changed()
-    service.totals_changed()
+    service.publish([])
+    service.publish([])
     await asyncio.sleep(0.3)
     assert changes(await reader.heard(), ROOT) == [{"CostToday": 0.35, "CostTodayBasis": "mixed", "CostMonth": 0.0}]
 
@@ -184,11 +184,11 @@ async def test_health_is_told_when_a_state_changes_not_with_every_record(
     service: Service, source: Standin, reader: Reader
 ) -> None:
     source.telemetry = {**source.telemetry, "claude-code": Health("ok", NOW + 9, 11, 1, "")}
-    service.totals_changed()
+    service.publish([])
     await asyncio.sleep(0.3)
     assert await reader.heard() == []
     source.telemetry = {**source.telemetry, "codex": Health("ok", NOW, 1, 0, "")}
-    service.totals_changed()
+    service.publish([])
     await asyncio.sleep(0.3)
     (told,) = changes(await reader.heard(), ROOT)
     assert told == {

@@ -1,0 +1,55 @@
+"""What readers on the bus ask, answered from what the daemon's parts know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from aimond import __version__
+from aimond.core.change import Change, Health, Reason, Totals
+from aimond.core.snapshot import SessionSnapshot
+from aimond.core.turn import SECOND
+from aimond.hooks.message import Delivered, delivered
+from aimond.spine import Spine
+
+
+class Answers:
+    """The bus's source. ``publish`` is told what asking changed, ``hooked`` of a hook; ``now``: µs since the epoch."""
+
+    version = __version__
+
+    def __init__(
+        self,
+        spine: Spine,
+        publish: Callable[[list[Change]], None],
+        hooked: Callable[[Delivered], None],
+        now: Callable[[], int],
+    ) -> None:
+        self._spine, self._publish, self._hooked, self._now = spine, publish, hooked, now
+
+    def sessions(self) -> list[SessionSnapshot]:
+        return self._spine.tracker.shown()
+
+    def totals(self) -> Totals:
+        today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+        day, month = (round(start.timestamp()) * SECOND for start in (today, today.replace(day=1)))
+        return self._spine.tracker.ledger.totals(day, month)
+
+    def health(self) -> dict[str, Health]:
+        return self._spine.health(self._now())
+
+    def explain(self, agent: str, session_id: str) -> list[Reason]:
+        return self._spine.tracker.explain(f"{agent}:{session_id}") or []
+
+    def hook(self, agent: str, payload: str, context: dict[str, Any]) -> None:
+        self._hooked(delivered({"agent": agent, "payload": payload, "context": context}, self._now()))
+
+    def acknowledge(self, agent: str, session_id: str) -> None:
+        session = self._spine.tracker.find(f"{agent}:{session_id}")
+        if session:
+            self._publish(self._spine.tracker.acknowledge(session, self._now()))
+
+    def acknowledge_all(self) -> None:
+        for snapshot in self.sessions():
+            self.acknowledge(snapshot.agent, snapshot.id)
