@@ -1,0 +1,118 @@
+"""What history keeps: rows of plain values. Times are µs since the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from decimal import Decimal
+
+from aimond.core.snapshot import Basis
+from aimond.core.usage import Spent, Usage
+from aimond.core.value import named, value
+
+Key = tuple[str, str]
+
+
+@named
+class CallRow:
+    """One model call that was counted. A later row of the same agent, session and key takes its place. ``requests`` is
+    0 for what corrects the sums and was no call of its own. ``cost``: USD, None when the call has no price."""
+
+    agent: str
+    session: str
+    key: str
+    at: int
+    model: str
+    provider: str = ""
+    requests: int = 1
+    usage: Usage = field(default_factory=Usage)
+    cost: Decimal | None = None
+    basis: Basis = Basis.UNKNOWN
+    computed: Decimal | None = None
+
+
+@value
+class CountedRow:
+    """Something else that is counted once: a prompt, a tool call, a failed model call."""
+
+    agent: str
+    session: str
+    key: str
+    at: int
+
+
+@named
+class TurnRow:
+    """One turn, by its number in its session. ``ended`` is 0 and ``outcome`` "" while it is under way."""
+
+    agent: str
+    session: str
+    number: int
+    started: int
+    ended: int = 0
+    outcome: str = ""
+    source: str = ""
+    announced: bool = False
+    acknowledged: str = ""
+    spent: Spent = field(default_factory=Spent)
+
+
+@named
+class SessionRow:
+    """One session as it is now; the newest row stands for it. ``serves``: whose hidden thread it is. ``asks``: whether
+    it may ask its user, -1 where nothing has told. ``pid_start`` tells its process from a later one of that pid."""
+
+    agent: str
+    id: str
+    serves: str = ""
+    parent: str = ""
+    title: str = ""
+    version: str = ""
+    model: str = ""
+    main_model: str = ""
+    project: str = ""
+    directory: str = ""
+    host: str = ""
+    terminal: str = ""
+    pid: int = 0
+    pid_start: int = 0
+    hidden: bool = False
+    shown: bool = False
+    hooked: bool = False
+    asks: int = -1
+    state: str = ""
+    reason: str = ""
+    state_since: int = 0
+    evidence: str = ""
+    confidence: str = ""
+    turns: int = 0
+    tool_calls: int = 0
+    errors: int = 0
+    last_error_at: int = 0
+    last_error_class: str = ""
+    last_error: str = ""
+    started_at: int = 0
+    last_at: int = 0
+    last_seen: int = 0
+    ended_at: int = 0
+    end_reason: str = ""
+
+
+@named
+class Rows:
+    """All that is new since the last ones. Sessions come first, as the others belong to them."""
+
+    sessions: list[SessionRow] = field(default_factory=list)
+    turns: list[TurnRow] = field(default_factory=list)
+    calls: list[CallRow] = field(default_factory=list)
+    counted: list[CountedRow] = field(default_factory=list)
+
+
+@named
+class Past:
+    """What is remembered of one session: its row, its newest turns (oldest first), what it used by model, and the keys
+    of all that was counted."""
+
+    session: SessionRow
+    turns: list[TurnRow] = field(default_factory=list)
+    models: dict[str, Spent] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
