@@ -14,6 +14,7 @@ from aimond.core.change import Change, Health
 from aimond.core.event import Event, ProcessExited, ProcessStarted, PromptSubmitted
 from aimond.core.evidence import Source
 from aimond.core.hearing import Heard
+from aimond.core.journal import Journal
 from aimond.core.review import last_name
 from aimond.core.tracker import Tracker
 from aimond.core.turn import SECOND
@@ -45,10 +46,11 @@ class Spine:
         project_of: Callable[[str], str] = last_name,
         vouch: Callable[[int, Agent], bool] = anybody,
         meet: Callable[[Peer], None] = as_recorded,
+        journal: Journal | None = None,
     ) -> None:
         self.registry: Final = Registry()
         patience = {agent.name: agent.patience for agent in self.registry.agents}
-        self.tracker: Final = Tracker(patience, expire, visible, project_of)
+        self.tracker: Final = Tracker(patience, expire, visible, project_of, journal)
         self._vouch, self._meet = vouch, meet
         self.heard: dict[str, Heard] = {agent.name: Heard() for agent in self.registry.agents if agent.scopes}
 

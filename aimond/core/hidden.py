@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from aimond.core.families import ancestors, end_sub_agents
 from aimond.core.session import Session
+from aimond.core.sessions import Sessions
 from aimond.core.usage import NOTHING, Spent, by_model, total
 
 Key = tuple[str, str]
@@ -39,6 +41,10 @@ class Servants:
             distance = min(abs(at - prompt) for prompt in candidate.prompts), candidate.id
             self._serves[hidden] = min(self._serves.get(hidden, distance), distance)
 
+    def restore(self, key: Key, served: str) -> None:
+        """Take over what an earlier run had found out."""
+        self._serves[key] = (0, served)
+
     def served_by(self, session: Session) -> Session | None:
         """The session that this hidden thread works for."""
         found = self._serves.get((session.agent, session.id))
@@ -54,3 +60,14 @@ class Servants:
         """The same by model."""
         mine = [key for key, (_, served) in self._serves.items() if served == session.id and key[0] == session.agent]
         return by_model(*(self._sessions[key].models for key in mine if key in self._sessions))
+
+
+def related(session: Session, sessions: Sessions, servants: Servants) -> Iterator[Session]:
+    """Who looks different when this one does: who waits for it, its sub-agents when it ends, whom it serves."""
+    yield session
+    yield from ancestors(session, sessions)
+    if session.ended_at:
+        yield from end_sub_agents(session, sessions)
+    served = servants.served_by(session) if session.hidden else None
+    if served and served.visible:
+        yield served

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from aimond.core.change import Totals
@@ -27,6 +28,11 @@ class Ledger:
         """Count one model call that ended at ``at``."""
         bucket = at // BUCKET
         self._fresh[bucket] = self._fresh.get(bucket, NOTHING) + spent
+
+    def restore(self, buckets: Mapping[int, Spent]) -> None:
+        """Take over what an earlier run has counted."""
+        for bucket, spent in buckets.items():
+            self.add(bucket * BUCKET, spent)
 
     def _settle(self) -> None:
         """Add up what came since somebody last asked: many calls at once."""

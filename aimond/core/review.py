@@ -19,9 +19,10 @@ from aimond.core.event import Outcome
 from aimond.core.evidence import EXACT, INFERRED, Reason, Source
 from aimond.core.session import Session
 from aimond.core.snapshot import Basis, SessionSnapshot, State
-from aimond.core.state import Verdict, derive, derive_ended
+from aimond.core.state import derive, derive_ended
 from aimond.core.turn import Turn
 from aimond.core.usage import Spent
+from aimond.core.verdict import Verdict
 
 NEEDS_USER: Final = (State.WAITING, State.FAILED, State.QUIET)
 

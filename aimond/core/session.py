@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from aimond.core import event as ev
+from aimond.core.asks import Asks
 from aimond.core.evidence import Reasons, Source
+from aimond.core.keys import KEPT, Keys
 from aimond.core.snapshot import SessionSnapshot, State
-from aimond.core.state import Patience, Verdict
+from aimond.core.state import Patience
 from aimond.core.turn import SAME_PROMPT, Turn
 from aimond.core.usage import NOTHING, Spent
+from aimond.core.verdict import Resumed, Verdict
 
 TURNS_KEPT: Final = 6
-KEYS_KEPT: Final = 4096
-ASKS_KEPT: Final = 32
 
 
 class Session:
@@ -28,7 +30,7 @@ class Session:
         self.turns: list[Turn] = []
         self.turn_count = 0
         self.details: dict[str, tuple[int, str]] = {}
-        self.asks: dict[int, bool] = {}
+        self.asks = Asks()
         self.hidden = self.shown = self.hooked = False
         self.pid = 0
         self.told_parent = self.traced_parent = self.filed = ""
@@ -46,34 +48,36 @@ class Session:
         self.reasons = Reasons()
         self.called_for: deque[int] = deque(maxlen=16)
         self.verdict = Verdict(State.IDLE)
-        self._keys: OrderedDict[int, None] = OrderedDict()
+        self.resumed: Resumed | None = None
+        self.noted: dict[int, tuple[Any, ...]] = {}
+        self.keys = Keys()
 
     # -- collecting ---------------------------------------------------------------------------------
 
-    def add(self, event: ev.Event, seen: int) -> bool:
-        """Take an event in; False if it was known already."""
-        if event.key:
-            key = hash(event.key)  # within one process only, and a third of the memory
-            if key in self._keys:
-                return False
-            self._keys[key] = None
-            if len(self._keys) > KEYS_KEPT:
-                self._keys.popitem(last=False)
+    def add(self, event: ev.Event, seen: int) -> ev.Event | None:
+        """Take an event in: as what, or None if it was known already."""
+        if event.key and not self.keys.add(event.key):
+            return None
+        again = self.keys.counted(event.key)
+        if again and isinstance(event, ev.ModelCallFinished):
+            event = replace(event, usage=None, told=event.usage)
+        elif self.resumed and isinstance(event, ev.PromptSubmitted) and self._is_old(event):
+            return None
         self.last_seen = max(self.last_seen, seen)
         if event.at:
             self.last_at = max(self.last_at, event.at)
             self.started_at = min(self.started_at or event.at, event.at)
-        self._collect(event)
-        return True
+        self._collect(event, again)
+        return event
 
-    def _collect(self, event: ev.Event) -> None:
+    def _collect(self, event: ev.Event, again: bool) -> None:
         kind = type(event)
         if event.source is Source.HOOK:
             self.hooked = True
         elif self.hooked and kind is ev.WaitStarted:
             return  # hooks tell of questions themselves; the logs' word comes late, and once more
         count = _COUNT.get(kind)
-        if count:
+        if count and not (again and kind in _COUNTED_ONCE):
             count(self, event)
         if kind in _NO_FACTS:
             return
@@ -97,15 +101,9 @@ class Session:
                 self.say(name, value, event.at)
         if event.parent != self.id:
             self.told_parent = event.parent or self.told_parent
-        self._asks(event)
+        self.asks.note(event.at, event.asks)
         self.hidden = self.hidden or event.hidden
         self.shown = self.shown or event.shows
-
-    def _asks(self, event: ev.SessionDetail | ev.ModelCallFinished) -> None:
-        if event.asks is not None:
-            self.asks[event.at] = event.asks
-            if len(self.asks) > ASKS_KEPT:
-                del self.asks[min(self.asks)]
 
     def say(self, name: str, value: str, at: int) -> None:
         """Keep the newest word on an attribute."""
@@ -116,7 +114,7 @@ class Session:
         return self.details.get(name, (0, ""))[1]
 
     def _count(self, event: ev.ModelCallFinished) -> None:
-        self._asks(event)
+        self.asks.note(event.at, event.asks)
         if event.usage is None:
             return
         spent = event.spent
@@ -133,7 +131,7 @@ class Session:
             self.tool_calls += 1
         elif not event.call and isinstance(event, ev.ToolFinished):
             self.tool_calls += 1
-        if len(self.tools) > KEYS_KEPT:
+        if len(self.tools) > KEPT:
             self.tools.clear()
 
     # -- turns --------------------------------------------------------------------------------------
@@ -176,6 +174,10 @@ class Session:
             for prompt in prompts:
                 turn.resume(prompt)
 
+    def _is_old(self, event: ev.PromptSubmitted) -> bool:
+        """It began a turn of which no more is remembered than that there was one."""
+        return self.turn_count > len(self.turns) and event.at < self.turns[0].started - SAME_PROMPT
+
     def _same_prompt(self, event: ev.PromptSubmitted) -> Turn | None:
         """The turn that another source told of already."""
         for turn in reversed(self.turns):
@@ -210,15 +212,10 @@ class Session:
         """Whose sub-agent it is, "" if nobody's; what the CLI says goes before what traces suggest."""
         return self.told_parent or self.traced_parent
 
-    def may_ask_at(self, at: int) -> bool | None:
-        """Whether the agent could stop to ask its user then; None where nothing has told."""
-        known = max((told for told in self.asks if told <= at), default=min(self.asks, default=None))
-        return None if known is None else self.asks[known]
-
     @property
     def may_ask(self) -> bool | None:
-        """Whether it can now."""
-        return self.may_ask_at(self.last_at)
+        """Whether the agent can stop to ask its user now; None where nothing has told."""
+        return self.asks.at(self.last_at)
 
     @property
     def main_model(self) -> str:
@@ -237,6 +234,7 @@ class Session:
 
 # No facts of a turn; a prompt is taken in by the turn that it begins.
 _NO_FACTS: Final = frozenset({ev.SessionDetail, ev.SessionEnded, ev.PromptSubmitted})
+_COUNTED_ONCE: Final = frozenset({ev.ModelCallFailed, ev.ToolStarted, ev.ToolFinished})
 _SHOWING: Final = frozenset(
     {ev.ModelCallStarted, ev.ModelCallFinished, ev.ModelCallFailed, ev.ToolStarted, ev.ToolFinished, ev.WaitStarted}
 )

@@ -12,6 +12,7 @@ from aimond.core.evidence import EXACT, INFERRED, Source
 from aimond.core.snapshot import State
 from aimond.core.turn import SECOND, SLACK, Rest, Turn
 from aimond.core.value import value
+from aimond.core.verdict import Verdict
 
 if TYPE_CHECKING:
     from aimond.core.session import Session
@@ -44,21 +45,6 @@ class Patience:
     sub_agents_share_trace: bool = False
 
 
-@value
-class Verdict:
-    """A derived state with its reason and its evidence. ``until``: when it may change by itself, 0 = never (µs).
-    ``seen``: the state that is hidden behind this one because the user has seen it."""
-
-    state: State
-    reason: str = ""
-    since: int = 0
-    source: Source = Source.LOG
-    confidence: str = EXACT
-    record: str = ""
-    until: int = 0
-    seen: State | None = None
-
-
 # How long after a turn's end the records of its last answer may still come (Gemini CLI 0.61.0: 5.2 s).
 OUTCOME_LATE: Final = 6 * SECOND
 
@@ -68,7 +54,9 @@ def derive(session: Session, now: int, busy_child: bool) -> Verdict:
     turn = session.newest
     if not turn.started and not turn.tool_started and not turn.questions.asked:
         return Verdict(State.IDLE, since=session.started_at)
-    verdict = next(verdict for row in TABLE if (verdict := row(session, turn, now, busy_child)))
+    verdict = _resumed(session, turn, now) or next(
+        verdict for row in TABLE if (verdict := row(session, turn, now, busy_child))
+    )
     if verdict.state in _SEEN_WITH.get(turn.acknowledged, ()):
         return replace(verdict, state=State.IDLE, record="acknowledged", seen=verdict.state)
     return verdict
@@ -102,6 +90,17 @@ def end_turn(session: Session) -> None:
     record = f"session {session.end_reason}"
     turn.add(TurnFinished(**common, source=Source.PROCESS, record=record, outcome=outcome))
     turn.acknowledged = state
+
+
+def _resumed(session: Session, turn: Turn, now: int) -> Verdict | None:
+    """As an earlier run of the monitor left it, while nothing new is heard; what was at work falls quiet in the end."""
+    before = session.resumed
+    if before is None or turn is not before.turn or turn.version != before.version:
+        return None
+    until = before.verdict.until
+    if until and now >= until:
+        return Verdict(State.QUIET, "", until, Source.TIMER, INFERRED, before.verdict.record)
+    return before.verdict
 
 
 def _waiting(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict | None:
@@ -173,7 +172,7 @@ def _settled(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdic
     answer = ending.last_word(turn, session.main_model)
     if answer is None or busy_child or turn.busy_background:
         return None
-    patience, asks = session.patience, session.may_ask_at(answer.at)
+    patience, asks = session.patience, session.asks.at(answer.at)
     unattended = asks is False
     if unattended and ending.asked_for_a_tool(turn, answer):
         return None

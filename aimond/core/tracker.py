@@ -6,32 +6,31 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from aimond.core import event as ev
+from aimond.core import farewell
 from aimond.core.change import Change, ErrorSeen, SessionAdded, SessionRemoved
 from aimond.core.evidence import Reason
-from aimond.core.families import Traces, ancestors, end_sub_agents, has_busy_child, sub_agents_first
-from aimond.core.hidden import Servants
+from aimond.core.families import Traces, has_busy_child, sub_agents_first
+from aimond.core.hidden import Servants, related
+from aimond.core.journal import Journal
 from aimond.core.ledger import Ledger
 from aimond.core.lives import Lives
-from aimond.core.review import last_name, review
+from aimond.core.resume import session as made_from
+from aimond.core.review import last_name, review, show
+from aimond.core.rows import Past
 from aimond.core.session import Session
-from aimond.core.sessions import KEPT, Key, Sessions
+from aimond.core.sessions import KEPT, NO_PATIENCE, Key, Sessions
 from aimond.core.snapshot import SessionSnapshot, State, most_urgent
 from aimond.core.state import Patience, end_turn
 from aimond.core.turn import SECOND
 from aimond.core.usage import NOTHING, Spent, by_model
 
 CAN_BE_SEEN: Final = (State.COMPLETED, State.FAILED, State.QUIET)
-# Ends that nobody saw: a word from such a session shows that there was none.
-PRESUMED: Final = ("expired", "evicted")
-# What the CLI says of a session whose process is about to end, and how long that may take.
-LEAVES: Final = "ended"
-FLUSH: Final = 2 * SECOND
 _NEVER: Final = 2**63
 
 
 class Tracker:
     """All sessions. ``patience`` is per agent; ``expire``: how long one of unknown process may be silent, µs;
-    ``project_of``: the project that a directory belongs to."""
+    ``project_of``: the project that a directory belongs to; ``journal``: collects what history is to keep."""
 
     def __init__(
         self,
@@ -39,10 +38,12 @@ class Tracker:
         expire: int = 3600 * SECOND,
         visible: int = 256,
         project_of: Callable[[str], str] = last_name,
+        journal: Journal | None = None,
     ) -> None:
         self.patience, self.expire, self.max_visible, self.project_of = patience, expire, visible, project_of
         self.sessions = Sessions(patience, max(KEPT, 2 * visible))
         self.ledger = Ledger()
+        self.journal = journal
         self._traces = Traces()
         self._servants = Servants(self.sessions)
         self._touched: dict[Key, None] = {}
@@ -69,7 +70,7 @@ class Tracker:
             session = self.sessions[key]
             self._touched[key] = None
             if session.leaves and session.leaves <= now:
-                session.end(session.leaves - FLUSH, LEAVES)
+                session.end(session.leaves - farewell.FLUSH, farewell.LEAVES)
             if self._expires(session) <= now:
                 session.end(now, "expired")
         return self._review(now)
@@ -84,6 +85,8 @@ class Tracker:
     def _reviewed(self, session: Session) -> None:
         """Keep what readers are shown of it, and when it may change by itself."""
         key = session.agent, session.id
+        if self.journal is not None:
+            self.journal.touch(session)
         due = min(session.verdict.until or _NEVER, session.leaves or _NEVER, self._expires(session))
         self._due.pop(key, None)
         if session.visible and due < _NEVER:
@@ -93,27 +96,48 @@ class Tracker:
         else:
             self._shown.pop(key, None)
 
+    def resume(self, past: Iterable[Past], now: int) -> None:
+        """Take over sessions of an earlier run; nobody is told of them, as nobody has been told of anything yet."""
+        for one in past:
+            session = made_from(one, self.patience.get(one.session.agent, NO_PATIENCE), now)
+            key = session.agent, session.id
+            self.sessions[key] = session
+            self.sessions.file(session)
+            self._touched[key] = None
+            if session.hidden and one.session.serves:
+                self._servants.restore(key, one.session.serves)
+            if session.ended_at and session.shown and not session.hidden:
+                session.seen = show(session, NOTHING, self.project_of)
+        self._review(now)
+
+    def serves(self, session: Session) -> str:
+        """The id of the session that this hidden one works for, "" if none."""
+        served = self._servants.served_by(session) if session.hidden else None
+        return served.id if served else ""
+
     # -- events -------------------------------------------------------------------------------------
 
     def _session_event(self, event: ev.Event, now: int) -> None:
         key = (event.agent, event.session)
         session = self.sessions[key]
-        if not session.add(event, now):
+        news = session.add(event, now)
+        if news is None:
             return
+        if self.journal is not None:
+            self.journal.note(session, news)
         self.sessions.file(session)
         self._touched[key] = None
-        if session.ended_at and self._revives(session, event):
-            if session.end_reason not in PRESUMED:
+        if session.ended_at and farewell.revives(session, event, self._lives):
+            if session.end_reason not in farewell.PRESUMED:
                 end_turn(session)
             session.revive(event.at)
         self._lives.bind(session, event.pid)
         note = _NOTE.get(type(event))
         if note:
-            note(self, session, event)
+            note(self, session, news)
 
     def _prompted(self, session: Session, event: ev.PromptSubmitted) -> None:
-        if session.leaves and event.at > session.leaves - FLUSH:
-            session.farewell, session.leaves = "", 0
+        farewell.unsay(session, event)
         self._servants.prompted(session)
         if event.trace and session.patience.sub_agents_share_trace:
             kin = self._traces.join(event.trace, (session.agent, session.id), event.at)
@@ -136,30 +160,14 @@ class Tracker:
             self._failed.append((session, event.error_class))
 
     def _said_farewell(self, session: Session, event: ev.SessionEnded) -> None:
-        """It goes when its process does, which sends what is left first (40 to 350 ms after the hook)."""
-        if event.at < max(session.prompts, default=0):
-            return
-        session.farewell = event.reason
-        if event.reason == LEAVES and session.pid in self._lives and not self._lives.exit_of(session.pid):
-            session.leaves = session.leaves or session.last_seen + FLUSH
-        else:
-            session.end(event.at, event.reason)
-
-    def _revives(self, session: Session, event: ev.Event) -> bool:
-        """An ended session is back: prompted again, resumed by another process, or only thought to be gone."""
-        if event.at <= session.ended_at or self._lives.exit_of(event.pid or session.pid):
-            return False
-        if session.end_reason in PRESUMED:
-            return not isinstance(event, ev.SessionDetail) or event.shows
-        other_process = bool(session.pid and event.pid and event.pid != session.pid)
-        return other_process or isinstance(event, ev.PromptSubmitted)
+        farewell.say(session, event, self._lives)
 
     # -- out ----------------------------------------------------------------------------------------
 
     def _review(self, now: int) -> list[Change]:
         """What is different now, session by session, sub-agents before those who wait for them."""
         touched = [self.sessions[key] for key in self._touched if key in self.sessions]
-        concerned = dict.fromkeys(each for session in touched for each in self._concerned(session))
+        concerned = dict.fromkeys(each for one in touched for each in related(one, self.sessions, self._servants))
         self._touched.clear()
         changes: list[Change] = []
         for session in sub_agents_first(concerned, self.sessions):
@@ -177,16 +185,6 @@ class Tracker:
         if SessionRemoved in map(type, changes):
             self.sessions.forget()
         return changes
-
-    def _concerned(self, session: Session) -> Iterable[Session]:
-        """Who looks different when this one does: who waits for it, its sub-agents when it ends, whom it serves."""
-        yield session
-        yield from ancestors(session, self.sessions)
-        if session.ended_at:
-            yield from end_sub_agents(session, self.sessions)
-        served = self._servants.served_by(session) if session.hidden else None
-        if served and served.visible:
-            yield served
 
     def _evict(self, now: int) -> list[Change]:
         changes: list[Change] = []
