@@ -51,11 +51,12 @@ class Journal:
             key = getattr(event, "call", "") or event.key
             self._counted.append(CountedRow(event.agent, event.session, key, event.at))
 
-    def take(self, serves: Callable[[Session], str]) -> Rows:
-        """All that is new. ``serves``: the id of the session that a hidden one works for, "" if none."""
+    def take(self, serves: Callable[[Session], str], *, intact: bool = False) -> Rows:
+        """All that is new. ``serves``: the id of the session that a hidden one works for, "" if none; ``intact``: the
+        monitor stops now, and it will be as it is."""
         rows = Rows(calls=self._calls, counted=self._counted)
         for session in self._touched.values():
-            rows.sessions.append(_session(session, serves(session)))
+            rows.sessions.append(_session(session, serves(session), intact))
             rows.turns.extend(_turns(session))
         self._touched, self._calls, self._counted = {}, [], []
         return rows
@@ -113,7 +114,7 @@ def _end(session: Session, turn: Turn) -> tuple[int, str, str]:
     return (claim.at, outcome, claim.source) if claim else (turn.last_at, outcome, Source.LOG)
 
 
-def _session(session: Session, serves: str) -> SessionRow:
+def _session(session: Session, serves: str, intact: bool) -> SessionRow:
     verdict, asks = session.verdict, session.may_ask
     at, error_class, message = session.last_error
     details: dict[str, Any] = {name: session.detail(name) for name in DETAILS}
@@ -145,6 +146,7 @@ def _session(session: Session, serves: str) -> SessionRow:
         last_seen=session.last_seen,
         ended_at=session.ended_at,
         end_reason=session.end_reason,
+        intact=intact,
     )
 
 

@@ -1,10 +1,10 @@
-"""Sessions of an earlier run of the monitor, as they were, less what was open: calls, tools and waits."""
+"""Sessions of an earlier run of the monitor, as they were; after a crash less what was open: calls, tools and waits."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from aimond.core.event import Outcome, TurnFinished
+from aimond.core.event import Outcome, TurnFinished, WaitStarted
 from aimond.core.evidence import INFERRED, Source
 from aimond.core.journal import DETAILS
 from aimond.core.rows import Past, SessionRow, TurnRow
@@ -20,8 +20,8 @@ _OPEN: Final = (State.WORKING, State.WAITING)
 
 
 def session(past: Past, patience: Patience, now: int) -> Session:
-    """That session. Until something new is heard of it, its state is the one it had; one that was at work is thought to
-    be so still, which is inferred."""
+    """That session. Until something new is heard of it, its state is the one it had; after a crash, one that was at
+    work or waited for its user is thought to be at work, which is inferred."""
     row = past.session
     made = Session(row.agent, row.id, patience)
     made.hidden, made.shown, made.hooked = row.hidden, row.shown, row.hooked
@@ -41,16 +41,24 @@ def session(past: Past, patience: Patience, now: int) -> Session:
     made.turns = [_turn(turn, row) for turn in past.turns]
     made.prompts = [turn.started for turn in made.turns]
     newest = made.newest
+    if row.intact and row.state == State.WAITING:
+        newest.add(_question(row))
     made.resumed = Resumed(newest, newest.version, _verdict(row, now, patience))
     return made
 
 
 def _verdict(row: SessionRow, now: int, patience: Patience) -> Verdict:
     state = State(row.state) if row.state in list(State) else State.IDLE
-    if state in _OPEN:
-        since, until = row.state_since, now + patience.hold
-        return Verdict(State.WORKING, "", since, Source.TIMER, INFERRED, RESTART, until)
-    return Verdict(state, row.reason, row.state_since, _source(row.evidence), row.confidence, RESTART)
+    if state in _OPEN and not row.intact:
+        return Verdict(State.WORKING, "", row.state_since, Source.TIMER, INFERRED, RESTART, now + patience.hold)
+    until = now + patience.hold if state is State.WORKING else 0
+    return Verdict(state, row.reason, row.state_since, _source(row.evidence), row.confidence, RESTART, until)
+
+
+def _question(row: SessionRow) -> WaitStarted:
+    kind, _, tool = row.reason.partition(":")
+    common: dict[str, Any] = {"agent": row.agent, "session": row.id, "at": row.state_since, "record": RESTART}
+    return WaitStarted(**common, source=_source(row.evidence), kind=kind, tool=tool)
 
 
 def _turn(row: TurnRow, of: SessionRow) -> Turn:

@@ -59,7 +59,8 @@ class TurnRow:
 @named
 class SessionRow:
     """One session as it is now; the newest row stands for it. ``serves``: whose hidden thread it is. ``asks``: whether
-    it may ask its user, -1 where nothing has told. ``pid_start`` tells its process from a later one of that pid."""
+    it may ask its user, -1 where nothing has told. ``pid_start`` tells its process from a later one of that pid.
+    ``intact``: the monitor stopped in good order, and nothing was heard of the session afterwards."""
 
     agent: str
     id: str
@@ -95,6 +96,7 @@ class SessionRow:
     last_seen: int = 0
     ended_at: int = 0
     end_reason: str = ""
+    intact: bool = False
 
 
 @named

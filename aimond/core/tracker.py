@@ -156,7 +156,7 @@ class Tracker:
             self.ledger.add(event.at, event.spent)
 
     def _call_failed(self, session: Session, event: ev.ModelCallFailed) -> None:
-        if not event.aborted:
+        if not event.aborted and not session.keys.counted(event.key):
             self._failed.append((session, event.error_class))
 
     def _said_farewell(self, session: Session, event: ev.SessionEnded) -> None:

@@ -8,6 +8,7 @@ from aimond.core import change as ch
 from aimond.core import event as ev
 from aimond.core.change import Change
 from aimond.core.evidence import Source
+from aimond.core.journal import Journal
 from aimond.core.snapshot import SessionSnapshot
 from aimond.core.state import Patience
 from aimond.core.tracker import Tracker
@@ -35,7 +36,8 @@ class Story:
     def __init__(self, *, expire: int = 3600, visible: int = 256, rules: dict[str, Any] | None = None, **wait: Any):
         seconds = {name: time and time * SECOND for name, time in {**PATIENCE, **wait}.items()}
         patience = Patience(**seconds, **(rules or {}))
-        self.tracker = Tracker({AGENT: patience}, expire * SECOND, visible)
+        self.journal = Journal()
+        self.tracker = Tracker({AGENT: patience}, expire * SECOND, visible, journal=self.journal)
         self.told: list[Change] = []
 
     def hear(self, seen: float, *events: ev.Event) -> list[str]:

@@ -13,6 +13,7 @@ from aimond.core.journal import Journal
 from aimond.spine import Spine
 from aimond.tape import Line, Tape, read
 from tests.core.memory import Memory
+from tests.core.story import Story, answer, asks, calls, detail, failure, prompt, ran, stop, us
 
 TAPES = sorted((Path(__file__).parents[1] / "tapes").rglob("*.tape.jsonl.gz"))
 HOUR = 3_600_000_000
@@ -37,10 +38,10 @@ def pass_time(spine: Spine, until: int) -> None:
         spine.tracker.tick(deadline)
 
 
-def save(spine: Spine, memory: Memory) -> None:
+def save(spine: Spine, memory: Memory, *, intact: bool = False) -> None:
     journal = spine.tracker.journal
     assert journal is not None
-    memory.put(journal.take(spine.tracker.serves))
+    memory.put(journal.take(spine.tracker.serves, intact=intact))
 
 
 def told(spine: Spine) -> dict[str, Any]:
@@ -87,22 +88,70 @@ def test_what_is_sent_again_after_a_crash_is_counted_once(path: Path) -> None:
         assert told(monitor(memory, tape.at(tape.lines[-1].t)))["all"] == expected["all"]
 
 
+@pytest.mark.parametrize("intact", [True, False], ids=["stopped", "killed"])
 @pytest.mark.parametrize("path", TAPES, ids=lambda path: "-".join(path.parts[-3:]).partition(".tape")[0])
-def test_an_orderly_restart_shows_what_was_shown(path: Path) -> None:
+def test_a_restart_shows_what_was_shown(path: Path, intact: bool) -> None:
     tape = read(path)
-    cut = len(tape.lines) * 2 // 3
-    spine = Spine(journal=Journal())
-    play(spine, tape, tape.lines[:cut])
+    for part in (1, 2, 3, 4):
+        cut = len(tape.lines) * part // 5
+        spine = Spine(journal=Journal())
+        play(spine, tape, tape.lines[:cut])
+        memory = Memory()
+        save(spine, memory, intact=intact)
+        again = monitor(memory, tape.at(tape.lines[cut - 1].t))
+        before = {shown.id: shown for shown in spine.tracker.shown()}
+        after = {shown.id: shown for shown in again.tracker.shown()}
+        assert before.keys() == after.keys()
+        for name, shown in after.items():
+            was = before[name]
+            if was.state in ("working", "waiting") and not intact:
+                assert (shown.state, shown.confidence, shown.evidence) == ("working", "inferred", "timer")
+            else:
+                assert (shown.state, shown.reason, shown.evidence) == (was.state, was.reason, was.evidence)
+            assert (shown.cost, shown.turns, shown.project) == (was.cost, was.turns, was.project)
+
+
+def restarted(story: Story, at: float, *, intact: bool) -> Story:
     memory = Memory()
-    save(spine, memory)
-    again = monitor(memory, tape.at(tape.lines[cut - 1].t))
-    before = {shown.id: shown for shown in spine.tracker.shown()}
-    after = {shown.id: shown for shown in again.tracker.shown()}
-    assert before.keys() == after.keys()
-    for name, shown in after.items():
-        was = before[name]
-        if was.state in ("working", "waiting"):
-            assert (shown.state, shown.confidence) == ("working", "inferred")
-        else:
-            assert (shown.state, shown.state_since, shown.reason) == (was.state, was.state_since, was.reason)
-        assert (shown.cost, shown.turns, shown.project) == (was.cost, was.turns, was.project)
+    memory.put(story.journal.take(story.tracker.serves, intact=intact))
+    again = Story()
+    again.tracker.resume(memory.past(), us(at))
+    return again
+
+
+def test_who_waits_for_its_user_does_so_after_an_orderly_restart() -> None:
+    story = Story()
+    story.hear(0, detail(shows=True, asks=True), prompt(0), calls(0.1), answer(1), asks(1.5))
+    again = restarted(story, 5, intact=True)
+    assert again.state() == "waiting permission:Bash"
+    assert again.hear(9, ran(9)) == ["working"]
+    assert again.hear(11, stop(11)) == ["completed", "done"]
+
+
+def test_after_a_crash_a_question_is_forgotten_and_its_session_thought_to_work() -> None:
+    story = Story()
+    story.hear(0, detail(shows=True, asks=True), prompt(0), asks(1.5))
+    again = restarted(story, 5, intact=False)
+    assert again.state() == "working"
+    assert again.now().confidence == "inferred"
+    assert again.wait(500) == []
+    assert again.wait(1000) == ["quiet", "needs:"]
+
+
+def test_what_was_done_and_seen_is_no_news_after_a_restart() -> None:
+    story = Story()
+    story.hear(0, detail(shows=True), prompt(0), answer(1), stop(2))
+    story.acknowledge(3)
+    again = restarted(story, 5, intact=False)
+    assert again.state() == "idle"
+    assert again.hear(6, prompt(0), stop(2)) == []
+    assert again.hear(9, prompt(7), answer(8), stop(9)) == ["completed", "done"]
+
+
+def test_a_failure_is_not_called_for_twice() -> None:
+    story = Story()
+    assert "needs:auth" in story.hear(0, detail(shows=True), prompt(0), failure(1, "auth", final=True))
+    again = restarted(story, 5, intact=False)
+    assert again.state() == "failed auth"
+    assert again.hear(6, prompt(0), failure(1, "auth", final=True)) == []
+    assert again.now().errors == 1

@@ -1,0 +1,172 @@
+"""What was spent against what may be: limits that users set, and when each of their thresholds is crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final
+
+from aimond.core.usage import Spent
+from aimond.core.value import named, value
+
+USD: Final = "USD"
+TOKENS: Final = "tokens"
+# Who asks again about a day that is this long gone, asks history.
+KEPT: Final = timedelta(days=70)
+
+
+@named
+class Budget:
+    """A limit. ``scope``: ``all``, ``agent``, ``project`` or ``model``; ``of``: which one, "" gives each its own limit.
+    ``period``: ``session``, ``day``, ``week`` (from Monday) or ``month``, local. ``limit``: in ``unit``, ``USD`` or
+    ``tokens``. ``thresholds``: in percent."""
+
+    name: str
+    limit: Decimal
+    scope: str = "all"
+    of: str = ""
+    period: str = "day"
+    unit: str = USD
+    thresholds: tuple[int, ...] = (50, 80, 100)
+
+
+@value
+class Spending:
+    """A part of what was spent, on which local day, and whose. A hidden thread spends for the session it serves."""
+
+    day: date
+    agent: str
+    session: str
+    project: str
+    model: str
+    spent: Spent
+
+
+@value
+class Crossing:
+    """A threshold was crossed: of that budget, for the agent, project or model ``of`` ("" of all), in that period (the
+    day it begins, or the session). ``spent`` and ``limit`` are in the budget's unit."""
+
+    budget: str
+    of: str
+    period: str
+    threshold: int
+    spent: Decimal
+    limit: Decimal
+    unit: str
+
+
+# Budget, of, period; and a threshold of it that was told.
+Place = tuple[str, str, str]
+Told = tuple[str, str, str, int]
+
+_FIRST_DAY: Final[dict[str, Callable[[date], date]]] = {
+    "day": lambda day: day,
+    "week": lambda day: day - timedelta(days=day.weekday()),
+    "month": lambda day: day.replace(day=1),
+}
+_OF: Final[dict[str, Callable[[Spending], str]]] = {
+    "all": lambda part: "",
+    "agent": lambda part: part.agent,
+    "project": lambda part: part.project,
+    "model": lambda part: part.model,
+}
+
+
+class Budgets:
+    """All budgets, and what was spent of each. A call counts in the period that its own time lies in, so that neither
+    midnight nor a clock that is set back moves it to another."""
+
+    def __init__(self, budgets: Sequence[Budget] = ()) -> None:
+        self.budgets = tuple(budgets)
+        self.told: set[Told] = set()
+        self._parts: dict[tuple[date, str, str, str], Spending] = {}
+        self._sums: dict[Place, Decimal] = {}
+
+    def restore(self, parts: Iterable[Spending], told: Iterable[Told]) -> None:
+        """Take over what an earlier run has counted and told."""
+        self.told.update(told)
+        for part in parts:
+            self._add(part)
+
+    def count(self, part: Spending) -> list[Crossing]:
+        """More was spent; which thresholds that crosses, the lower ones first."""
+        if not self.budgets:
+            return []
+        known = self._parts.get(_key(part))
+        if known and known.project != part.project:
+            self._move(part)
+        self._add(part)
+        return list(self._crossed(part))
+
+    def _move(self, now: Spending) -> None:
+        """All that the session has spent belongs to its project, which became known only now."""
+        for key, part in list(self._parts.items()):
+            if (part.agent, part.session) == (now.agent, now.session):
+                self._sum(part, -1)
+                self._parts[key] = replace(part, project=now.project)
+                self._sum(self._parts[key], 1)
+
+    def owed(self) -> list[Crossing]:
+        """Thresholds that are crossed and were not told: of a budget that is new, or lower than it was."""
+        return [crossing for part in self._parts.values() for crossing in self._crossed(part)]
+
+    def spent(self, budget: Budget, day: date) -> Decimal:
+        """What was spent of it in the period of that day; the most that anybody has, where each has a limit."""
+        first = _FIRST_DAY.get(budget.period)
+        period = first(day).isoformat() if first else None
+        sums = (amount for (name, _, of), amount in self._sums.items() if name == budget.name and period in (None, of))
+        return max(sums, default=Decimal(0))
+
+    def _add(self, part: Spending) -> None:
+        known = self._parts.get(_key(part))
+        if known is None:
+            self._forget(part.day)
+        self._parts[_key(part)] = part if known is None else replace(known, spent=known.spent + part.spent)
+        self._sum(part, 1)
+
+    def _sum(self, part: Spending, sign: int) -> None:
+        for budget in self.budgets:
+            if place := _place(budget, part):
+                self._sums[place] = self._sums.get(place, Decimal(0)) + sign * _amount(budget, part.spent)
+
+    def _crossed(self, part: Spending) -> Iterator[Crossing]:
+        for budget in self.budgets:
+            place = _place(budget, part)
+            if place is None:
+                continue
+            spent = self._sums[place]
+            for threshold in sorted(budget.thresholds):
+                if spent * 100 >= budget.limit * threshold and (*place, threshold) not in self.told:
+                    self.told.add((*place, threshold))
+                    yield Crossing(*place, threshold, spent, budget.limit, budget.unit)
+
+    def _forget(self, newest: date) -> None:
+        old = [key for key in self._parts if key[0] < newest - KEPT]
+        if not old:
+            return
+        for key in old:
+            del self._parts[key]
+        self._sums.clear()
+        for part in self._parts.values():
+            self._sum(part, 1)
+        self.told = {told for told in self.told if told[:3] in self._sums}
+
+
+def _key(part: Spending) -> tuple[date, str, str, str]:
+    return part.day, part.agent, part.session, part.model
+
+
+def _place(budget: Budget, part: Spending) -> Place | None:
+    """Where a part counts: budget, of, period; None where it does not."""
+    of = _OF[budget.scope](part)
+    if budget.of and of != budget.of:
+        return None
+    first = _FIRST_DAY.get(budget.period)
+    return budget.name, of, first(part.day).isoformat() if first else f"{part.agent}:{part.session}"
+
+
+def _amount(budget: Budget, spent: Spent) -> Decimal:
+    return spent.cost if budget.unit == USD else Decimal(spent.usage.total)
