@@ -31,6 +31,7 @@ bench:  ## speed, as ratios against a floor measured in the same run
 	@tools/setup.sh test
 	$(PYTHON) -m tests.bench
 
-docs:  ## write the generated pages anew
+docs:  ## write what is generated anew: docs/dbus.md, nix/*.json
 	@tools/setup.sh test
 	$(PYTHON) tools/gen_dbus_docs.py
+	$(PYTHON) tools/gen_nix.py
