@@ -1,0 +1,3 @@
+final: _previous: {
+  aimond = final.callPackage ./package.nix { };
+}
