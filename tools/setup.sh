@@ -17,6 +17,7 @@ missing() {
     /usr/bin/python3 -c 'import gi' 2>/dev/null || echo python3-gi
     command -v tmux >/dev/null || echo tmux
     command -v chattr >/dev/null || echo e2fsprogs
+    command -v nix-instantiate >/dev/null || echo nix-bin
     [ "$target" = test ] && return
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
