@@ -30,6 +30,7 @@ class Otlp(Section):
     grpc: bool = True
     grpc_port: Port = 4317
     hosts: tuple[str, ...] = ()
+    connections: Annotated[int, Field(ge=1, le=100_000)] = 512
     queue: Annotated[int, Field(ge=1, le=100_000)] = 256
 
 

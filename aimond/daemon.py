@@ -70,9 +70,14 @@ class Daemon:
                 where.append(f"OTLP/HTTP on port {sockets[0].getsockname()[1]}")
                 exposition = Exposition(self._spine, self._counters, self._queue)
                 receiving = http.receiving(
-                    self._consume, sockets, hosts=hosts, metrics=exposition, health=self._healthz
+                    self._consume,
+                    sockets,
+                    max_connections=otlp.connections,
+                    hosts=hosts,
+                    metrics=exposition,
+                    health=self._healthz,
                 )
-                await running.enter_async_context(receiving)
+                self._counters.http = await running.enter_async_context(receiving)
             if otlp.grpc:
                 sockets = listen(LOOPBACK, otlp.grpc_port)
                 where.append(f"OTLP/gRPC on port {sockets[0].getsockname()[1]}")

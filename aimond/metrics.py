@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sized
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -12,10 +12,20 @@ from prometheus_client.registry import Collector
 from aimond.spine import Spine
 
 
+class Connections(Protocol):
+    """Those that are open, and how many were one too many."""
+
+    @property
+    def open(self) -> Sized: ...
+    @property
+    def turned_away(self) -> int: ...
+
+
 class Counters:
     """What the daemon counts besides its sessions."""
 
     def __init__(self) -> None:
+        self.http: Connections | None = None
         self.requests: dict[tuple[str, str], int] = {}
         self.refused_full = 0
         self.not_understood = 0
@@ -39,6 +49,11 @@ class _Collector(Collector):
         yield CounterMetricFamily(
             "aimond_requests_not_understood", "Export requests that raised an error.", self._counters.not_understood
         )
+        if http := self._counters.http:
+            yield GaugeMetricFamily("aimond_connections", "Open HTTP connections.", len(http.open))
+            yield CounterMetricFamily(
+                "aimond_connections_refused", "HTTP connections that were one too many.", http.turned_away
+            )
         hooks = CounterMetricFamily(
             "aimond_hooks", "Messages of hook programs, by what became of them.", labels=["outcome"]
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
 from google.protobuf.message import Message
 
 from aimond.otlp import protobuf
@@ -15,7 +17,8 @@ from aimond.tape import Line, Tape, unpacked
 
 TIMES: Final = ("time_unix_nano", "observed_time_unix_nano", "start_time_unix_nano", "end_time_unix_nano")
 JSON_TIMES: Final = ("timeUnixNano", "observedTimeUnixNano", "startTimeUnixNano", "endTimeUnixNano")
-PATIENCE: Final = ClientTimeout(total=30)
+PATIENCE: Final = 30.0  # seconds
+_CONNECTIONS: Final = {"http": HTTPConnection, "https": HTTPSConnection}
 
 
 async def send(tape: Tape, url: str, speed: float = 1.0, *, begin: int | None = None) -> int:
@@ -25,22 +28,51 @@ async def send(tape: Tape, url: str, speed: float = 1.0, *, begin: int | None = 
     """
     loop = asyncio.get_running_loop()
     start, refused = loop.time(), 0
-    async with ClientSession(timeout=PATIENCE) as session:
-        for line in tape.lines:
-            if line.kind != "otlp":
-                continue
-            await asyncio.sleep(max(0.0, start + line.t / speed - loop.time()))
-            body, headers = _request(line, begin - tape.epoch if begin else 0)
-            path = f"/v1/{line.fields.get('signal')}"
-            try:
-                async with session.post(url.rstrip("/") + path, data=body, headers=headers) as answer:
-                    refused += answer.status >= 300
-            except (ClientError, OSError, TimeoutError) as error:
-                print(f"aimond: {url}: {error}; is the monitor running?", file=sys.stderr)
-                return 1
+    try:
+        with closing(_Receiver(url)) as receiver:
+            for line in tape.lines:
+                if line.kind != "otlp":
+                    continue
+                await asyncio.sleep(max(0.0, start + line.t / speed - loop.time()))
+                body, headers = _request(line, begin - tape.epoch if begin else 0)
+                status = await asyncio.to_thread(receiver.post, f"/v1/{line.fields.get('signal')}", body, headers)
+                refused += status >= 300
+    except (HTTPException, OSError, ValueError) as error:
+        print(f"aimond: {url}: {error}; is the monitor running?", file=sys.stderr)
+        return 1
     if refused:
         print(f"aimond: {refused} requests were refused", file=sys.stderr)
     return int(refused > 0)
+
+
+class _Receiver:
+    """One connection, as a CLI keeps one. Raises ValueError for what is no URL of a receiver."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in _CONNECTIONS or not parts.hostname:
+            raise ValueError("not a URL such as http://127.0.0.1:4318")
+        self._path = parts.path.rstrip("/")
+        self._connection = _CONNECTIONS[parts.scheme](parts.hostname, parts.port, timeout=PATIENCE)
+        self.close = self._connection.close
+
+    def post(self, path: str, body: bytes, headers: dict[str, str]) -> int:
+        """The status of the answer. Raises HTTPException or OSError when there is none."""
+        is_used = self._connection.sock is not None
+        try:
+            return self._post(path, body, headers)
+        except ConnectionError:  # as http.client's own RemoteDisconnected is one
+            if not is_used:
+                raise
+        self._connection.close()  # the receiver had, between two requests
+        return self._post(path, body, headers)
+
+    def _post(self, path: str, body: bytes, headers: dict[str, str]) -> int:
+        self._connection.request("POST", self._path + path, body, headers)
+        with self._connection.getresponse() as answer:
+            answer.read()
+            status: int = answer.status
+            return status
 
 
 def _request(line: Line, shift: int) -> tuple[bytes, dict[str, str]]:

@@ -4,41 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache, partial
+from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import unquote_to_bytes
 
-from aiohttp import web
-from aiohttp.helpers import rfc822_formatted_time
-from aiohttp.http import HttpVersion11
-from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import RequestPayloadError
+from httptools import parse_url
 
 from aimond.otlp import encode, jsonform, origin, protobuf
-from aimond.otlp.record import Batch, Encoding, Peer, Signal, peer_of
+from aimond.otlp.exchange import Answer, Reply, Request, Server
+from aimond.otlp.http1 import Connection
+from aimond.otlp.record import Batch, Encoding, Peer, Signal
 from aimond.otlp.status import Outcome, Refused
 from aimond.otlp.unpack import GZIP_MAGIC, MAX_BODY, gunzip
 
-_SIGNALS: Final[dict[str, Signal | None]] = {
-    "/v1/logs": "logs",
-    "/v1/traces": "traces",
-    "/v1/metrics": "metrics",
-    "/": None,  # where Gemini CLI before 0.34 posts all three
+_SIGNALS: Final[dict[bytes, Signal | None]] = {
+    b"/v1/logs": "logs",
+    b"/v1/traces": "traces",
+    b"/v1/metrics": "metrics",
+    b"/": None,  # where Gemini CLI before 0.34 posts all three
 }
-_METHODS: Final = {"/metrics": "GET", "/healthz": "GET"} | dict.fromkeys(_SIGNALS, "POST")
+_GET: Final = (b"GET", b"HEAD")
+_METHODS: Final = {b"/metrics": _GET, b"/healthz": _GET} | dict.fromkeys(_SIGNALS, (b"POST",))
 _WHERE: Final = "post to /v1/logs, /v1/traces or /v1/metrics"
 # An endpoint with a path of its own comes before these (Gemini CLI 0.61.0 appends to it).
 _SUFFIXES: Final = tuple(path for path, signal in _SIGNALS.items() if signal)
-_ENCODINGS: Final[dict[str, Encoding]] = {
-    content_type: encoding for encoding, content_type in encode.CONTENT_TYPES.items()
+_ENCODINGS: Final[dict[bytes, Encoding]] = {
+    content_type.encode(): encoding for encoding, content_type in encode.CONTENT_TYPES.items()
 }
-_COMPRESSIONS: Final = frozenset({"", "identity", "gzip"})
-# The end of a connection tells that its process ended, so we end none (Claude Code 2.1.330 keeps one for all it sends).
-_FOREVER: Final = 10 * 365 * 86400.0
+_COMPRESSIONS: Final = frozenset({b"", b"identity", b"gzip"})
+_SECOND: Final = 10**9  # of the clock
 
 Consume = Callable[[Batch], bool]
 
@@ -49,49 +50,29 @@ async def receiving(
     listeners: Iterable[socket.socket],
     *,
     max_body: int = MAX_BODY,
+    max_connections: int = 512,
+    patience: float = 60.0,
     hosts: frozenset[str] = frozenset(),
     metrics: Callable[[], tuple[bytes, str]] | None = None,
     health: Callable[[], dict[str, Any]] | None = None,
     clock: Callable[[], int] = time.time_ns,
-) -> AsyncIterator[None]:
-    """Serves HTTP on the listening sockets, and closes them at the end.
+) -> AsyncIterator[Server]:
+    """Serves HTTP on the listening sockets, and closes them at the end. Gives what can be counted of connections.
 
     ``consume`` must return at once; False says that its queue is full. ``max_body`` bounds the bytes as sent and as
-    unpacked; ``hosts`` are names that requests may be addressed to besides localhost; ``clock`` is in ns.
+    unpacked; ``patience`` is how many seconds a request may take to arrive; ``hosts`` are names that requests may be
+    addressed to besides localhost; ``clock`` is in ns.
     """
-    receiver = _Receiver(consume, max_body, hosts, metrics, health, clock)
-    server = _Server(
-        receiver,
-        access_log=None,
-        auto_decompress=False,
-        keepalive_timeout=_FOREVER,
-        logger=_logger,
-    )
+    server = Server(_Receiver(consume, max_body, hosts, metrics, health, clock), max_body, max_connections, patience)
     loop = asyncio.get_running_loop()
-    accepting = [await loop.create_server(server, sock=listener) for listener in listeners]
+    accepting = [await loop.create_server(lambda: Connection(server), sock=listener) for listener in listeners]
     try:
-        yield
+        yield server
     finally:
         for each in accepting:
             each.close()
-        server.pre_shutdown()  # wakes what idles, or shutdown would wait for it
-        await server.shutdown(timeout=1)
-
-
-class _Server(web.Server):
-    """Knows who is at the other end of each connection, which is found out once."""
-
-    def __init__(self, receiver: _Receiver, **more: Any) -> None:
-        super().__init__(receiver.answer, **more)
-        self._peers = receiver.peers
-
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        super().connection_made(handler, transport)
-        self._peers[handler] = peer_of("http", transport.get_extra_info)
-
-    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        super().connection_lost(handler, exc)
-        self._peers.pop(handler, None)
+        for transport in list(server.open):
+            transport.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,110 +83,88 @@ class _Receiver:
     metrics: Callable[[], tuple[bytes, str]] | None
     health: Callable[[], dict[str, Any]] | None
     clock: Callable[[], int]
-    peers: dict[web.RequestHandler, Peer] = field(default_factory=dict)
 
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        encoding = _ENCODINGS.get(request.content_type)
-        path = request.path
+    def admit(self, request: Request) -> Reply:
+        headers = request.headers
+        origin.check(_text(headers.get(b"host")), _text(headers.get(b"origin")), self.hosts)
+        path = _path(request.target)
         if path not in _METHODS:
-            path = next((known for known in _SUFFIXES if path.endswith(known)), path)
-        try:
-            origin.check(request.headers.get("Host"), request.headers.get("Origin"), self.hosts)
-            if path not in _METHODS:
-                raise Refused(Outcome.UNKNOWN_PATH, _WHERE)
-            if request.method != _METHODS[path]:
-                raise Refused(Outcome.WRONG_METHOD, f"use {_METHODS[path]}")
-            if path in _SIGNALS:
-                return await self._export(request, _SIGNALS[path], encoding)
-            return self._tell(path)
-        except Refused as refused:
-            return _refusal(refused, path, encoding or "json")
-
-    async def _export(
-        self, request: web.BaseRequest, signal: Signal | None, encoding: Encoding | None
-    ) -> web.StreamResponse:
-        compression = request.headers.get("Content-Encoding", "").strip().lower()
+            raise Refused(Outcome.UNKNOWN_PATH, _WHERE)
+        if request.method not in _METHODS[path]:
+            raise Refused(Outcome.WRONG_METHOD, f"use {_METHODS[path][0].decode()}")
+        if path not in _SIGNALS:
+            return partial(self._tell, path)
+        compression = headers.get(b"content-encoding", b"").strip().lower()
         if compression not in _COMPRESSIONS:
             raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")
-        if encoding is None and "Content-Type" in request.headers:
-            raise Refused(Outcome.UNKNOWN_TYPE, f"send {' or '.join(_ENCODINGS)}")
-        body = await self._body(request)
-        seen = self.clock() // 1000
-        if compression == "gzip" or body.startswith(GZIP_MAGIC):
+        encoding = _encoding(headers.get(b"content-type"))
+        if encoding is None and b"content-type" in headers:
+            raise Refused(Outcome.UNKNOWN_TYPE, f"send {' or '.join(encode.CONTENT_TYPES.values())}")
+        return partial(self._export, _SIGNALS[path], encoding, compression == b"gzip", request.peer)
+
+    def refusal(self, request: Request, refused: Refused) -> Answer:
+        outcome = refused.outcome
+        encoding = _encoding(request.headers.get(b"content-type")) or "json"
+        content = encode.status(outcome, refused.reason, encoding)
+        more = f"Retry-After: {outcome.retry_after}\r\n" if outcome.retry_after else ""
+        if outcome is Outcome.WRONG_METHOD:
+            more += f"Allow: {b', '.join(_METHODS[_path(request.target)]).decode()}\r\n"
+        return _answer(outcome.http, self._now(), encode.CONTENT_TYPES[encoding], content, more)
+
+    def _export(
+        self, signal: Signal | None, encoding: Encoding | None, is_packed: bool, peer: Peer, body: bytes
+    ) -> Answer:
+        seen = self.clock()
+        if is_packed or body.startswith(GZIP_MAGIC):
             body = gunzip(body, self.max_body)
         encoding = encoding or ("json" if body.lstrip()[:1] == b"{" else "protobuf")
         signal, parsed = _parse(signal, encoding, body)
-        peer = self.peers.get(request.protocol) or Peer("http")
-        if not self.consume(Batch(signal, encoding, parsed, seen, peer)):
+        if not self.consume(Batch(signal, encoding, parsed, seen // 1000, peer)):
             raise Refused(Outcome.BUSY, "too much at once")
-        if request.keep_alive and request.version >= HttpVersion11:
-            return _ACCEPTED[encoding]
-        return web.Response(body=encode.ACCEPTED[encoding], content_type=encode.CONTENT_TYPES[encoding])
+        return _accepted(encoding, seen // _SECOND)
 
-    async def _body(self, request: web.BaseRequest) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        try:
-            if "100-continue" in request.headers.get("Expect", "").lower():
-                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            while chunk := await request.content.readany():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > self.max_body:
-                    raise Refused(Outcome.TOO_LARGE, f"more than {self.max_body} bytes")
-        except (RequestPayloadError, ConnectionError) as error:
-            raise Refused(Outcome.UNDECODABLE, f"the body broke off: {error}") from None
-        return b"".join(chunks)
-
-    def _tell(self, path: str) -> web.Response:
-        if path == "/metrics" and self.metrics:
+    def _tell(self, path: bytes, body: bytes) -> Answer:
+        if path == b"/metrics" and self.metrics:
             text, content_type = self.metrics()
-            return web.Response(body=text, headers={"Content-Type": content_type})
-        if path == "/healthz" and self.health:
-            return web.Response(body=json.dumps(self.health()).encode(), content_type="application/json")
+            return _answer(200, self._now(), content_type, text)
+        if path == b"/healthz" and self.health:
+            return _answer(200, self._now(), "application/json", json.dumps(self.health()).encode())
         raise Refused(Outcome.UNKNOWN_PATH, _WHERE)
 
-
-class _Accepted(web.StreamResponse):
-    """What nearly all requests are answered: bytes that stand ready, the same object for all of them. aiohttp takes as
-    long to make an answer as to read the request (3.14)."""
-
-    def __init__(self, encoding: Encoding) -> None:
-        super().__init__()
-        content = encode.ACCEPTED[encoding]
-        head = (
-            f"HTTP/1.1 200 OK\r\nContent-Type: {encode.CONTENT_TYPES[encoding]}\r\nContent-Length: {len(content)}\r\n"
-        )
-        self._bytes = head.encode() + b"Date: %b\r\n\r\n" + content
-
-    @property
-    def keep_alive(self) -> bool:
-        return True
-
-    async def prepare(self, request: web.BaseRequest) -> None:
-        """Send it."""
-        if request.transport:
-            request.transport.write(self._bytes % rfc822_formatted_time().encode())
-            await request.writer.drain()  # who reads no answers is not listened to
-
-    async def write_eof(self, data: bytes = b"") -> None:
-        """It is sent."""
+    def _now(self) -> int:
+        return self.clock() // _SECOND
 
 
-def _refusal(refused: Refused, path: str, encoding: Encoding) -> web.Response:
-    outcome = refused.outcome
-    headers = {"Retry-After": str(outcome.retry_after)} if outcome.retry_after else {}
-    if outcome is Outcome.WRONG_METHOD:
-        headers["Allow"] = _METHODS[path]
-    return web.Response(
-        status=outcome.http,
-        headers=headers,
-        body=encode.status(outcome, refused.reason, encoding),
-        content_type=encode.CONTENT_TYPES[encoding],
+def _answer(status: int, now: int, content_type: str, content: bytes, more: str = "") -> Answer:
+    """``now``: seconds since the epoch."""
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: {content_type}\r\n"
+        f"Content-Length: {len(content)}\r\nDate: {formatdate(now, usegmt=True)}\r\n{more}"
     )
+    return head.encode(), content
 
 
-_ACCEPTED: Final[dict[Encoding, _Accepted]] = {encoding: _Accepted(encoding) for encoding in encode.ACCEPTED}
+@lru_cache(maxsize=2)
+def _accepted(encoding: Encoding, now: int) -> Answer:
+    """What nearly all requests are answered."""
+    return _answer(200, now, encode.CONTENT_TYPES[encoding], encode.ACCEPTED[encoding])
+
+
+@lru_cache(maxsize=16)
+def _path(target: bytes) -> bytes:
+    """The path that was meant. Raises HttpParserError where there is none."""
+    path: bytes = target if target.startswith(b"/") else parse_url(target).path or b"/"
+    path = unquote_to_bytes(path.partition(b"?")[0])
+    return path if path in _METHODS else next((known for known in _SUFFIXES if path.endswith(known)), path)
+
+
+@lru_cache(maxsize=16)
+def _encoding(content_type: bytes | None) -> Encoding | None:
+    return _ENCODINGS.get((content_type or b"").partition(b";")[0].strip().lower())
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
 
 
 def _parse(signal: Signal | None, encoding: Encoding, body: bytes) -> tuple[Signal, Any]:
@@ -223,12 +182,3 @@ def _parse(signal: Signal | None, encoding: Encoding, body: bytes) -> tuple[Sign
     except ValueError as error:
         raise Refused(Outcome.UNDECODABLE, str(error)) from None
     raise Refused(Outcome.UNDECODABLE, f"neither logs nor traces nor metrics: {_WHERE}")
-
-
-def _is_ours(entry: logging.LogRecord) -> bool:
-    """aiohttp logs a traceback for every malformed request; those are normal, our own errors are not."""
-    return not (entry.exc_info and isinstance(entry.exc_info[1], HttpProcessingError))
-
-
-_logger: Final = logging.getLogger(__name__)
-_logger.addFilter(_is_ours)

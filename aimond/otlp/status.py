@@ -9,7 +9,7 @@ class Outcome(Enum):
     """HTTP status, gRPC status, and after how many seconds to try again (0: never, the data is to be dropped).
 
     By https://opentelemetry.io/docs/specs/otlp/ only 429, 502, 503 and 504 are retried (#retryable-response-codes), and
-    RESOURCE_EXHAUSTED only with RetryInfo (#failures). Nothing here is 5xx: the fault is the sender's or will pass.
+    RESOURCE_EXHAUSTED only with RetryInfo (#failures). What is the sender's fault is 4xx, and dropped.
     """
 
     ACCEPTED = (200, 0)  # #full-success
@@ -17,10 +17,14 @@ class Outcome(Enum):
     FOREIGN = (403, 7)  # PERMISSION_DENIED: a web page, not an exporter
     UNKNOWN_PATH = (404, 12)  # UNIMPLEMENTED
     WRONG_METHOD = (405, 12)
+    TOO_SLOW = (408, 4)  # DEADLINE_EXCEEDED
     TOO_LARGE = (413, 8)  # RESOURCE_EXHAUSTED without RetryInfo, #otlphttp-request and #otlpgrpc-request
     UNKNOWN_TYPE = (415, 3)
     UNKNOWN_COMPRESSION = (415, 12)
+    HEAD_TOO_LARGE = (431, 8)
     BUSY = (429, 8, 1)  # RESOURCE_EXHAUSTED with RetryInfo, #otlphttp-throttling and #otlpgrpc-throttling
+    BROKEN = (500, 13)  # INTERNAL
+    CROWDED = (503, 14, 1)  # UNAVAILABLE
 
     def __init__(self, http: int, grpc: int, retry_after: int = 0) -> None:
         self.http = http
