@@ -86,7 +86,7 @@ def _request(line: Line, shift: int) -> tuple[bytes, dict[str, str]]:
     body = unpacked(line)
     if is_json:
         return json.dumps(_shift_json(json.loads(body), shift * 1000)).encode(), {"Content-Type": content_type}
-    message = protobuf.parse(line.fields["signal"], body)
+    message = protobuf.whole(line.fields["signal"], body)
     shift_message(message, shift * 1000)
     return message.SerializeToString(), {"Content-Type": content_type}
 

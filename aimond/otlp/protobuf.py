@@ -1,7 +1,7 @@
 """OTLP/protobuf: bodies to messages, messages to records.
 
-Parsing is C and costs next to nothing; what costs is every field that Python looks at. So a span is asked its name and,
-unless that name is wanted, nothing else.
+Parsing is C and costs next to nothing; what costs is every field that Python looks at. Only spans are so many, and so
+seldom read, that they are not even parsed unless their name is wanted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from aimond.otlp import isotime
+from aimond.otlp import isotime, shallow
 from aimond.otlp.record import Attributes, Batch, LogsIgnored, Record, Signal, SpansWanted, Value, all_logs
 
 _REQUESTS: Final[dict[Signal, Any]] = {
@@ -27,9 +27,19 @@ _STATUS_ERROR: Final = 2  # opentelemetry.proto.trace.v1.Status.STATUS_CODE_ERRO
 
 
 def parse(signal: Signal, body: bytes) -> Any:
-    """The Export*ServiceRequest in the body. Raises ValueError when there is none."""
+    """The Export*ServiceRequest in the body, with spans as bytes. Raises ValueError when there is none; what is wrong
+    within a span is found by who reads it."""
+    return _parse(shallow.Traces if signal == "traces" else _REQUESTS[signal], signal, body)
+
+
+def whole(signal: Signal, body: bytes) -> Any:
+    """The same with everything parsed."""
+    return _parse(_REQUESTS[signal], signal, body)
+
+
+def _parse(kind: Any, signal: Signal, body: bytes) -> Any:
     try:
-        return _REQUESTS[signal].FromString(body)
+        return kind.FromString(body)
     except DecodeError as error:
         raise ValueError(f"not an OTLP {signal} request: {error}") from None
 
@@ -50,12 +60,11 @@ def sniff(body: bytes) -> tuple[Signal, Any] | None:
     """
     for signal, (path, is_one) in _PROOFS.items():
         try:
-            message = parse(signal, body)
+            innermost = next(_innermost(whole(signal, body), *path), None)
         except ValueError:
             continue
-        innermost = next(_innermost(message, *path), None)
         if innermost is not None and is_one(innermost):
-            return signal, message
+            return signal, parse(signal, body)
     return None
 
 
@@ -107,7 +116,7 @@ def _spans(request: Any, spans_wanted: SpansWanted) -> Iterator[Record]:
         resource = _attributes(of_resource.resource.attributes)
         for of_scope in of_resource.scope_spans:
             scope = of_scope.scope.name
-            for span in _wanted(of_scope.spans, spans_wanted(scope, resource)):
+            for span in shallow.spans(of_scope.spans, spans_wanted(scope, resource)):
                 yield Record(
                     signal="traces",
                     scope=scope,
@@ -124,18 +133,13 @@ def _spans(request: Any, spans_wanted: SpansWanted) -> Iterator[Record]:
                 )
 
 
-def _wanted(spans: Iterable[Any], names: frozenset[str] | None) -> Iterable[Any]:
-    if names is None:
-        return spans
-    return [span for span in spans if span.name in names] if names else ()
-
-
 def _points(request: Any, names_wanted: SpansWanted) -> Iterator[Record]:
     for of_resource in request.resource_metrics:
         resource = _attributes(of_resource.resource.attributes)
         for of_scope in of_resource.scope_metrics:
             scope = of_scope.scope.name
-            for metric in _wanted(of_scope.metrics, names_wanted(scope, resource) or frozenset()):
+            names = names_wanted(scope, resource) or ()
+            for metric in (metric for metric in of_scope.metrics if metric.name in names):
                 for point in metric.sum.data_points:
                     yield Record(
                         signal="metrics",

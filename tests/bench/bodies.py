@@ -77,7 +77,7 @@ class Request:
     def _later(self, body: bytes, nanoseconds: int) -> bytes:
         if "json" in self.post.content_type:
             return _JSON_TIMES.sub(lambda found: b"%s%d" % (found[1], int(found[2]) + nanoseconds), body)
-        message = protobuf.parse(self.signal, body)
+        message = protobuf.whole(self.signal, body)
         shift_message(message, nanoseconds)
         later: bytes = message.SerializeToString()
         return later
@@ -109,7 +109,8 @@ def _requests(path: Path, recording: tape.Tape, signal: str) -> Iterator[Request
         batch = recording.batch(line)
         if batch is None:  # aimond would refuse it
             continue
-        inside = items(batch.signal, batch.parsed)
+        is_json = batch.encoding == "json"
+        inside = items(batch.signal, batch.parsed if is_json else protobuf.whole(batch.signal, tape.unpacked(line)))
         connection = f"{path.name} {line.fields['peer'].get('conn')}"
         if line.fields["transport"] == "http":
             post = Post(connection, line.fields["path"], line.fields["content_type"], line.body)

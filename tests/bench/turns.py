@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from aimond import tape
+from aimond.otlp import protobuf
 from tests.bench.bodies import TAPES, Post, items, renamed
 from tests.bench.post import wire
 
@@ -51,9 +52,7 @@ def turns(sessions: int, first: int) -> Iterator[Step]:
 def _first(signal: str, holds: bytes) -> Any:
     recording = tape.read(TAPE)
     line = next(line for line in recording.lines if line.fields.get("signal") == signal and holds in line.body)
-    batch = recording.batch(line)
-    assert batch
-    return batch.parsed
+    return protobuf.whole(line.fields["signal"], tape.unpacked(line))
 
 
 def _anew(signal: str, parsed: Any, session: str, number: int, delay: int) -> bytes:

@@ -164,7 +164,8 @@ def test_records_with_absurd_values(sent: list[tuple[Signal, bool, dict[str, Any
         if is_json:
             daemon.take(as_json(signal, record), "json", signal)
         else:
-            daemon.take(as_protobuf(signal, record), "protobuf", signal)
+            body = as_protobuf(signal, record).SerializeToString()
+            daemon.take(protobuf.parse(signal, body), "protobuf", signal)
     daemon.lives_on()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from aimond.otlp import protobuf
 from aimond.otlp.record import Attributes, Batch, Record, Signal
@@ -137,15 +137,17 @@ def test_an_attribute_reads_as_its_kind_says(sent: AnyValue, value: object) -> N
     assert record.attributes.get("key") == value
 
 
-def test_a_span_nobody_wants_is_asked_its_name_and_nothing_else() -> None:
-    class Unwanted:
-        name = "fs.read_file"
-
-    of_scope = SimpleNamespace(scope=SimpleNamespace(name="scope"), spans=[Unwanted(), SPAN, Unwanted()])
-    of_resource = SimpleNamespace(resource=SimpleNamespace(attributes=[]), scope_spans=[of_scope])
-    batch = Batch("traces", "protobuf", SimpleNamespace(resource_spans=[of_resource]), 0)
-    found = list(protobuf.records(batch, lambda scope, resource: frozenset({"work"})))
-    assert [record.name for record in found] == ["work"]
+def test_a_span_nobody_wants_is_not_looked_into() -> None:
+    damaged = b"\x2a\x0cfs.read_file\xff"
+    mentioned = Span(name="play", attributes=attributes(text=text("*\x04work"))).SerializeToString()
+    wanted = SPAN.SerializeToString()
+    parsed = protobuf.parse("traces", traces().SerializeToString())
+    parsed.resource_spans[0].scope_spans[0].spans[:] = [damaged, wanted, mentioned, wanted + b"\xff", wanted]
+    batch = Batch("traces", "protobuf", protobuf.parse("traces", parsed.SerializeToString()), 0)
+    for names, found in {("work",): 2, ("work", "play"): 3, ("other",): 0, (): 0, None: 3}.items():
+        wanted_names = None if names is None else frozenset(names)
+        records = list(protobuf.records(batch, lambda scope, resource, names=wanted_names: names))
+        assert len(records) == found, names
 
 
 def test_which_spans_are_wanted_is_asked_once_per_scope() -> None:
@@ -157,14 +159,15 @@ def test_which_spans_are_wanted_is_asked_once_per_scope() -> None:
 
     message = traces(SPAN, SPAN, SPAN)
     message.MergeFrom(traces(SPAN))
-    assert list(protobuf.records(Batch("traces", "protobuf", message, 0), nothing)) == []
+    parsed = protobuf.parse("traces", message.SerializeToString())
+    assert list(protobuf.records(Batch("traces", "protobuf", parsed, 0), nothing)) == []
     assert asked == [("scope", "agent")] * 2
 
 
 @pytest.mark.parametrize("signal", SIGNALS)
 def test_a_request_sent_to_no_signals_path_says_itself_what_it_is(signal: Signal) -> None:
     body = request(signal).SerializeToString()
-    assert protobuf.sniff(body) == (signal, request(signal))
+    assert protobuf.sniff(body) == (signal, protobuf.parse(signal, body))
 
 
 TIMELESS = logs(LogRecord(severity_text="INFO")).SerializeToString()
