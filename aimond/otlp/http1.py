@@ -21,7 +21,7 @@ MAX_HEAD: Final = 64 * 2**10  # bytes that bring neither a body nor the end of a
 _MAX_BUFFERED: Final = 64 * 2**20  # of all requests that are still arriving together
 _MAX_UNREAD: Final = 2**20  # answers that their client has not taken yet
 _MAX_DRAINED: Final = 64 * 2**20  # after the last answer
-_LINGER: Final = 2.0  # seconds, for the client to read the last answer: who closes at once may take it back (RST)
+_LINGER: Final = 5.0  # seconds, for the client to read the last answer: who closes at once may take it back (RST)
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # All that is kept of a head.
 _KEPT: Final = frozenset(
@@ -99,19 +99,22 @@ class Connection(asyncio.Protocol):
 
     def _feed(self, data: bytes) -> None:
         """Raises Refused for what ends the connection; what only ends a request has been answered."""
-        try:
-            self._parser.feed_data(data)
-        except HttpParserUpgrade as upgrade:
-            self._feed_without_upgrade(data[upgrade.args[0] :])
-        except HttpParserError as error:
-            if isinstance(error.__context__, Refused):  # raised below, and wrapped by the parser
-                raise error.__context__ from None
-            if self._parser is not None:
-                raise Refused(Outcome.UNDECODABLE, f"this is no HTTP: {error}") from None
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except HttpParserUpgrade as upgrade:
+                data = self._without_upgrade(data[upgrade.args[0] :])
+            except HttpParserError as error:
+                if isinstance(error.__context__, Refused):  # raised below, and wrapped by the parser
+                    raise error.__context__ from None
+                if self._parser is not None:
+                    raise Refused(Outcome.UNDECODABLE, f"this is no HTTP: {error}") from None
+                return
 
-    def _feed_without_upgrade(self, rest: bytes) -> None:
-        """No other protocol is spoken, so the request goes on as if it had not asked for one (RFC 9110, 7.8), which
-        the parser cannot be told: to it, whatever follows the head is that other protocol already."""
+    def _without_upgrade(self, rest: bytes) -> bytes:
+        """The request that offers to go on in another protocol, as if it did not (RFC 9110, 7.8), and what follows. The
+        parser cannot be told: to it, whatever follows the head is that protocol already."""
         request = self._request
         if request is None or request.method == b"CONNECT":
             raise Refused(Outcome.UNKNOWN_PATH, "this is no proxy")
@@ -120,7 +123,7 @@ class Connection(asyncio.Protocol):
         head = b"".join(b"%b: %b\r\n" % header for header in headers.items())
         version = self._parser.get_http_version().encode()
         self._parser = HttpRequestParser(self)
-        self._feed(b"%b %b HTTP/%b\r\n%b\r\n%b" % (request.method, request.target, version, head, rest))
+        return b"%b %b HTTP/%b\r\n%b\r\n%b" % (request.method, request.target, version, head, rest)
 
     def _wait(self) -> None:
         """Some of a request is here: bound what of it is kept, and for how long."""
@@ -168,7 +171,7 @@ class Connection(asyncio.Protocol):
             self._refused = refused
         if int(request.headers.get(b"content-length", b"0")) > self._server.max_body:
             raise self._too_large()
-        if may_wait:
+        if may_wait and parser.get_http_version() != "1.0":
             self.transport.write(_GO_ON)
 
     def on_body(self, data: bytes) -> None:

@@ -33,10 +33,10 @@ class Kind:
 
 KINDS: Final = (
     Kind("Claude logs", "claude", "logs", 2.5),
-    Kind("Codex logs", "codex", "logs", 2.5),
+    Kind("Codex logs", "codex", "logs", 2.2),
     Kind("Gemini logs", "gemini", "logs", 2.5),
-    Kind("Codex traces", "codex", "traces", 1.3, before="logs"),
-    Kind("metrics", "", "metrics", 1.1, before="metrics"),
+    Kind("Codex traces", "codex", "traces", 1.1, before="logs"),
+    Kind("metrics", "", "metrics", 1.0, before="metrics"),
 )
 _numbers = count(1)
 

@@ -24,7 +24,7 @@ SAMPLES: Final = 1000
 WARM_UP: Final = 100
 PART: Final = 250
 REST: Final = 0.001  # seconds; what a server does after its signal must not burden the next sample
-BARS: Final = ((50, 2.5), (99, 5.0))  # percentiles
+BARS: Final = ((50, 2.1), (99, 3.0))  # percentiles
 
 _SIGNAL: Final = "SessionStateChanged"
 _MATCH: Final = f"type='signal',interface='org.ai.Monitor',member='{_SIGNAL}'"
