@@ -35,6 +35,10 @@ def parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "session", nargs="?", metavar="ID", help="an id, its beginning, or an agent (the most urgent one)"
     )
+    focus = commands.add_parser("focus", help="bring a session's terminal to the front (Sway, i3)")
+    which = focus.add_mutually_exclusive_group()
+    which.add_argument("session", nargs="?", metavar="ID", help="as for explain; else the one that most needs you")
+    which.add_argument("--next", action="store_true", help="the one that most needs you, again and again the next")
     hook = commands.add_parser("hook", help="tell the monitor what a CLI tells its hooks; for the CLIs' settings")
     hook.add_argument("agent", metavar="AGENT", help="whose hook it is: claude, codex or gemini")
     hook.add_argument("payload", nargs="?", metavar="JSON", help="as Codex gives it to its notify program; else stdin")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from aimond import __version__
 from aimond.core.change import Change, Health, Reason, Totals
@@ -12,6 +12,16 @@ from aimond.core.snapshot import SessionSnapshot
 from aimond.core.turn import SECOND
 from aimond.hooks.message import Delivered, delivered
 from aimond.spine import Spine
+
+
+class Desktop(Protocol):
+    """Who brings terminals to the front; false if that cannot be done."""
+
+    async def focus(self, agent: str, session_id: str) -> bool:
+        """That of a session."""
+
+    async def focus_next(self) -> bool:
+        """That of the session which most needs its user."""
 
 
 class Answers:
@@ -27,6 +37,7 @@ class Answers:
         now: Callable[[], int],
     ) -> None:
         self._spine, self._publish, self._hooked, self._now = spine, publish, hooked, now
+        self.desktop: Desktop | None = None
 
     def sessions(self) -> list[SessionSnapshot]:
         return self._spine.tracker.shown()
@@ -49,6 +60,17 @@ class Answers:
         session = self._spine.tracker.find(f"{agent}:{session_id}")
         if session:
             self._publish(self._spine.tracker.acknowledge(session, self._now()))
+
+    def focusable(self, agent: str, session_id: str, can: bool) -> None:
+        session = self._spine.tracker.find(f"{agent}:{session_id}")
+        if session:
+            self._publish(self._spine.tracker.focusable(session, can, self._now()))
+
+    async def focus(self, agent: str, session_id: str) -> bool:
+        return self.desktop is not None and await self.desktop.focus(agent, session_id)
+
+    async def focus_next(self) -> bool:
+        return self.desktop is not None and await self.desktop.focus_next()
 
     def acknowledge_all(self) -> None:
         for snapshot in self.sessions():

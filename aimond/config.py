@@ -47,6 +47,16 @@ class Hooks(Section):
     socket: bool = True
 
 
+class Sway(Section):
+    """Sway's windows, or i3's. ``acknowledge_after`` is in seconds."""
+
+    enabled: bool = True
+    acknowledge: bool = True
+    acknowledge_after: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    urgent: bool = False
+    ask_titles: bool = True
+
+
 class Log(Section):
     """What is logged, to stderr."""
 
@@ -59,6 +69,7 @@ class Config(Section):
     otlp: Otlp = Otlp()
     sessions: Sessions = Sessions()
     hooks: Hooks = Hooks()
+    sway: Sway = Sway()
     log: Log = Log()
 
 

@@ -21,6 +21,8 @@ from aimond.config import Config
 from aimond.core.change import Change
 from aimond.core.output import Output
 from aimond.core.turn import SECOND
+from aimond.desktop.focus import Focus
+from aimond.desktop.sway import Sway
 from aimond.hooks import receive as hooks
 from aimond.hooks.listen import AlreadyListening, listening
 from aimond.hooks.message import Delivered
@@ -28,7 +30,7 @@ from aimond.metrics import Counters, Exposition
 from aimond.otlp import grpc, http
 from aimond.otlp.ports import listen
 from aimond.otlp.record import Batch, Peer
-from aimond.process import place
+from aimond.process import place, trail
 from aimond.spine import Spine
 from aimond.witness import Witness
 
@@ -52,6 +54,9 @@ class Daemon:
         self._answers = Answers(self._spine, self._publish, self._hooked, _now)
         self._bus = Service(self._answers, bus_address)
         self._outputs: list[Output] = [self._bus]
+        if config.sway.enabled:
+            self._answers.desktop = focus = Focus(Sway(), trail, self._answers, config.sway)
+            self._outputs.append(focus)
         self._witness = Witness(self._spine.registry, self._process_started, self._process_exited)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0

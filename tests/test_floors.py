@@ -86,6 +86,8 @@ FLOORS = [
     Floor("aimond/witness", "aimond.agents aimond.hooks.message aimond.otlp.record aimond.process", standard=ANY),
     Floor("aimond/process/*", "aimond.core aimond.process", standard=ANY),
     Floor("aimond/desktop/*", "aimond.core aimond.desktop", "desktop_notifier dbus_fast", ANY),
+    Floor("aimond/desktop/match", "aimond.core aimond.desktop.windows", standard=PURE),
+    Floor("aimond/desktop/windows", "aimond.core", standard=PURE),
     Floor("aimond/history/*", "aimond.core aimond.history", standard=ANY),
     Floor("aimond/forward/*", "aimond.core aimond.otlp.record aimond.forward", PROTOBUF, ANY),
     Floor("aimond/hooks/*", "aimond.hooks", standard=ANY),

@@ -21,6 +21,14 @@ missing() {
     [ "$target" = test ] && return
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
+    command -v sway >/dev/null || echo sway
+    command -v swaymsg >/dev/null || echo sway
+    command -v foot >/dev/null || echo foot
+    command -v unshare >/dev/null || echo util-linux
+    [ -d /usr/share/fonts/truetype/dejavu ] || echo fonts-dejavu-core
+    command -v i3 >/dev/null || echo i3-wm
+    command -v Xvfb >/dev/null || echo xvfb
+    command -v xterm >/dev/null || echo xterm
 }
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {

@@ -107,6 +107,14 @@ class Monitor:
         """Why a session is in its state, the newest reason first."""
         return list(await self.call("Explain", session_id))
 
+    async def focus(self, session_id: str) -> bool:
+        """Bring the terminal of a session to the front; false if that cannot be done."""
+        return bool(await self.call("Focus", session_id))
+
+    async def focus_next(self) -> bool:
+        """Bring the terminal of the session that most needs its user to the front; false if that cannot be done."""
+        return bool(await self.call("FocusNext"))
+
     async def acknowledge(self, session_id: str) -> None:
         """The user has seen a session."""
         await self.call("Acknowledge", session_id)

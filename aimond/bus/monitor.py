@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from dbus_fast import DBusError, Variant
@@ -10,7 +10,7 @@ from dbus_fast.unpack import unpack_variants
 
 from aimond.bus.contract import INTERFACE_VERSION, INVALID_ARGUMENT, MONITOR, NO_SUCH_SESSION
 from aimond.bus.session import entry, path
-from aimond.bus.source import Source
+from aimond.bus.source import Results, Source
 from aimond.bus.values import money, text, variant
 from aimond.core.change import Health, Reason
 from aimond.core.snapshot import RANK, SessionSnapshot, State, most_urgent
@@ -87,9 +87,11 @@ class MonitorObject:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self.methods: dict[str, Callable[..., list[Any]]] = {
+        self.methods: dict[str, Callable[..., Results]] = {
             "ListSessions": self._list_sessions,
             "GetSession": self._get_session,
+            "Focus": self._focus,
+            "FocusNext": self._focus_next,
             "Acknowledge": self._acknowledge,
             "AcknowledgeAll": self._acknowledge_all,
             "Explain": self._explain,
@@ -113,6 +115,16 @@ class MonitorObject:
 
     def _get_session(self, name: str) -> list[Any]:
         return [entry(self._find(name))]
+
+    def _focus(self, name: str) -> Results:
+        session = self._find(name)
+        return self._focused(self._source.focus(session.agent, session.id))
+
+    def _focus_next(self) -> Results:
+        return self._focused(self._source.focus_next())
+
+    async def _focused(self, focusing: Awaitable[bool]) -> list[Any]:
+        return [await focusing]
 
     def _acknowledge(self, name: str) -> list[Any]:
         session = self._find(name)

@@ -6,8 +6,9 @@ no annotations, sends InterfacesAdded from the wrong path and searches all expor
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 from dbus_fast import DBusError, ErrorType, Message, MessageFlag, MessageType, Variant
@@ -15,7 +16,7 @@ from dbus_fast import DBusError, ErrorType, Message, MessageFlag, MessageType, V
 from aimond.bus.contract import FAILED, NOT_SUPPORTED, OURS, ROOT, SESSION, STANDARD, Interface
 from aimond.bus.monitor import MonitorObject
 from aimond.bus.session import SessionObject, path, properties
-from aimond.bus.source import Source
+from aimond.bus.source import Results, Source
 from aimond.bus.standard import DOCTYPE, INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES
 
 _LOG: Final = logging.getLogger(__name__)
@@ -29,8 +30,8 @@ class Exported(Protocol):
         """What the contract says of it."""
 
     @property
-    def methods(self) -> dict[str, Callable[..., list[Any]]]:
-        """From a name and the arguments to the results."""
+    def methods(self) -> dict[str, Callable[..., Results]]:
+        """From a name and the arguments to the results, or to what will give them."""
 
     def properties(self) -> dict[str, Variant]:
         """All of them."""
@@ -73,9 +74,12 @@ class Node:
 
 
 class Objects:
-    """Everything a reader can call. Nothing is kept: each answer is what the source says now."""
+    """Everything a reader can call. Nothing is kept: each answer is what the source says now. ``send`` is for answers
+    that take a while."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, send: Callable[[Message], None]) -> None:
+        self._send = send
+        self._answering: set[asyncio.Task[None]] = set()
         self._source = source
         self._monitor = MonitorObject(source)
         self._standard: dict[tuple[str, str], Callable[..., list[Any]]] = {
@@ -91,15 +95,29 @@ class Objects:
         if call.message_type is not MessageType.METHOD_CALL or call.interface == PEER:
             return False
         try:
-            reply = Message.new_method_return(call, *self._result(call))
-        except DBusError as error:
-            reply = Message.new_error(call, error.type, error.text)
+            gives, results = self._result(call)
+            if isinstance(results, Awaitable):
+                self._answer_later(call, gives, results)
+                return True
+            reply = Message.new_method_return(call, gives, results)
         except Exception as error:
-            _LOG.exception("%s.%s failed", call.interface, call.member)
-            reply = Message.new_error(call, FAILED, f"{type(error).__name__}; the log of aimond knows more")
+            reply = _refusal(call, error)
         return True if call.flags & MessageFlag.NO_REPLY_EXPECTED else reply
 
-    def _result(self, call: Message) -> tuple[str, list[Any]]:
+    def _answer_later(self, call: Message, gives: str, results: Awaitable[list[Any]]) -> None:
+        async def answer() -> None:
+            try:
+                reply = Message.new_method_return(call, gives, await results)
+            except Exception as error:
+                reply = _refusal(call, error)
+            if not call.flags & MessageFlag.NO_REPLY_EXPECTED:
+                self._send(reply)
+
+        answering = asyncio.get_running_loop().create_task(answer())
+        self._answering.add(answering)
+        answering.add_done_callback(self._answering.discard)
+
+    def _result(self, call: Message) -> tuple[str, Results]:
         node, member = self._node(call.path or "/"), call.member or ""
         interface = node.interface(call.interface, member)
         method = interface.methods.get(member)
@@ -142,3 +160,11 @@ class Objects:
     def _set(self, node: Node, interface: str, name: str, _value: Variant) -> list[Any]:
         node.value(interface, name)
         raise DBusError(ErrorType.PROPERTY_READ_ONLY, f"{name} is read-only")
+
+
+def _refusal(call: Message, error: Exception) -> Message:
+    """An exception as a caller is told of it."""
+    if isinstance(error, DBusError):
+        return Message.new_error(call, error.type, error.text)
+    _LOG.error("%s.%s failed", call.interface, call.member, exc_info=error)
+    return Message.new_error(call, FAILED, f"{type(error).__name__}; the log of aimond knows more")

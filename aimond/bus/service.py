@@ -15,7 +15,8 @@ class Service:
     """``org.ai.Monitor`` for one source. Nothing here blocks, and nothing but ``start`` raises."""
 
     def __init__(self, source: Source, address: str | None = None) -> None:
-        self._connection = Connection(Objects(source).answer, address)
+        objects = Objects(source, lambda reply: self._connection.send(reply))
+        self._connection = Connection(objects.answer, address)
         self._announcer = Announcer(source, self._connection.send)
 
     async def start(self) -> None:

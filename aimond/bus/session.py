@@ -11,7 +11,7 @@ from typing import Any, Final
 from dbus_fast import Variant
 
 from aimond.bus.contract import SESSION, SESSIONS
-from aimond.bus.source import Source
+from aimond.bus.source import Results, Source
 from aimond.bus.values import label, variant
 from aimond.core.snapshot import SessionSnapshot
 
@@ -72,11 +72,14 @@ class SessionObject:
     def __init__(self, source: Source, session: SessionSnapshot) -> None:
         self._source = source
         self._session = session
-        self.methods: dict[str, Callable[..., list[Any]]] = {"Acknowledge": self._acknowledge}
+        self.methods: dict[str, Callable[..., Results]] = {"Acknowledge": self._acknowledge, "Focus": self._focus}
 
     def properties(self) -> dict[str, Variant]:
         """All properties."""
         return properties(self._session)
+
+    async def _focus(self) -> list[Any]:
+        return [await self._source.focus(self._session.agent, self._session.id)]
 
     def _acknowledge(self) -> list[Any]:
         self._source.acknowledge(self._session.agent, self._session.id)

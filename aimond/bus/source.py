@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from aimond.core.change import Health, Reason, Totals
 from aimond.core.snapshot import SessionSnapshot
+
+# What a method of ours gives back, at once or later.
+Results = list[Any] | Awaitable[list[Any]]
 
 
 class Source(Protocol):
@@ -29,6 +33,12 @@ class Source(Protocol):
 
     def hook(self, agent: str, payload: str, context: dict[str, Any]) -> None:
         """A hook program says what its CLI told it. Raises ValueError for what cannot be read."""
+
+    async def focus(self, agent: str, session_id: str) -> bool:
+        """Bring the terminal of a visible session to the front; false if that cannot be done."""
+
+    async def focus_next(self) -> bool:
+        """Bring the terminal of the session that most needs its user to the front; false if that cannot be done."""
 
     def acknowledge(self, agent: str, session_id: str) -> None:
         """The user has seen a visible session."""

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _explain(wanted: str | None, *, as_json: bool) -> int:
     async with await Monitor.connect() as monitor:
         sessions = await monitor.sessions()
-        found = next((session["Id"] for session in sessions if _is(session, wanted or "")), wanted)
+        found = next((session["Id"] for session in sessions if is_meant(session, wanted or "")), wanted)
         if found is None:
             print("no sessions")
             return 1
@@ -35,7 +35,8 @@ async def _explain(wanted: str | None, *, as_json: bool) -> int:
     return 0
 
 
-def _is(session: dict[str, Any], wanted: str) -> bool:
+def is_meant(session: dict[str, Any], wanted: str) -> bool:
+    """Whether a session is the one of that agent, or of the id that begins so."""
     return bool(session["Id"].startswith(wanted) or session["Agent"] == wanted)
 
 

@@ -164,4 +164,5 @@ def show(session: Session, served: Spent, project_of: Callable[[str], str]) -> S
         last_error_class=session.last_error[1],
         started_at=session.started_at,
         last_activity=session.last_at,
+        can_focus=session.can_focus,
     )

@@ -43,7 +43,7 @@ class Session:
         self.started_at = self.last_at = self.last_seen = 0
         self.ended_at = self.leaves = self.back_at = 0
         self.end_reason = self.farewell = ""
-        self.visible = False
+        self.visible = self.can_focus = False
         self.seen: SessionSnapshot | None = None
         self.reasons = Reasons()
         self.called_for: deque[int] = deque(maxlen=16)

@@ -226,6 +226,12 @@ class Tracker:
         self._touched[session.agent, session.id] = None
         return self._review(now)
 
+    def focusable(self, session: Session, can: bool, now: int) -> list[Change]:
+        """Whether its terminal can be brought to the front, as the desktop says."""
+        session.can_focus = can
+        self._touched[session.agent, session.id] = None
+        return self._review(now)
+
 
 _OF_PROCESSES: Final[dict[type[ev.Event], Callable[[Lives, Any], None]]] = {
     ev.ProcessStarted: Lives.started,

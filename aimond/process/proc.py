@@ -12,6 +12,7 @@ from aimond.core.value import named
 _GONE: Final = frozenset({"Z", "X"})  # nobody has waited for it yet, but it does nothing any more
 _DELETED: Final = " (deleted)"
 _ANCESTORS: Final = 32
+_ENVIRONMENT: Final = 4 << 20
 
 # Major numbers of ttys (Documentation/admin-guide/devices.txt); 137 to 143 are older kernels' pts/256 and above.
 _CONSOLE: Final = 4
@@ -72,6 +73,36 @@ def ancestors(pid: int) -> Iterator[int]:
         if not pid:
             return
         yield pid
+
+
+def lineage(pid: int) -> Iterator[tuple[int, str]]:
+    """Itself and its ancestors up to pid 1, 32 at most: the pid and the terminal of each, "" for none."""
+    for _ in range(_ANCESTORS):
+        fields = _stat(pid)
+        if not fields:
+            return
+        yield pid, tty_name(int(fields[3]))
+        pid = int(fields[2])
+
+
+def children(pid: int) -> list[int]:
+    """The processes that it has started and that still are its children, by pid."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208  (as above)
+    except OSError:
+        return []
+    told = (content(pid, f"task/{thread}/children", 65536) for thread in threads)
+    return sorted(int(child) for text in told for child in text.split())
+
+
+def environment(pid: int, *names: str) -> list[str]:
+    """The values of these variables when it was started, "" for what it has not."""
+    found = dict.fromkeys((name.encode() for name in names), "")
+    for entry in content(pid, "environ", _ENVIRONMENT).split(b"\0"):
+        name, _, text = entry.partition(b"=")
+        if name in found:
+            found[name] = os.fsdecode(text)
+    return list(found.values())
 
 
 def pids() -> list[int]:

@@ -1,4 +1,5 @@
-"""The tmux pane that a process is shown in: what its environment says, and what the tmux server makes of that."""
+"""The tmux pane that a process is shown in: what its environment says, what the tmux server makes of that, and which
+terminals show it."""
 
 from __future__ import annotations
 
@@ -8,11 +9,11 @@ import re
 import stat
 from typing import Final
 
+from aimond.core.trail import Client
 from aimond.core.value import named, value
 from aimond.process import proc
 from aimond.process.plain import plain
 
-_ENVIRONMENT: Final = 4 << 20
 _SOCKET: Final = 108  # sun_path of unix(7)
 _PANE: Final = re.compile(r"%\d{1,9}")
 
@@ -22,6 +23,9 @@ _SESSION: Final = 64
 # The session's name comes last, for anything may be in it. No tabs: tmux makes _ of them for a client that it does not
 # take for one with UTF-8.
 _QUESTION: Final = "#{pane_tty} #{window_index} #{pane_index} #{session_name}"
+# Of the pane, then of each client: the pane it shows is among its own variables (tmux 3.3a).
+_WHERE: Final = "#{pane_tty} #{session_id}"
+_CLIENT: Final = "#{client_pid} #{client_tty} #{client_activity} #{pane_id} #{session_id} #{client_control_mode}"
 
 
 @value
@@ -55,12 +59,7 @@ def inside(tmux: str, pane: str) -> Inside | None:
 
 def inherited(pid: int) -> Inside | None:
     """What the environment of a process says; it may have it from a terminal that was started in tmux."""
-    wanted = {b"TMUX": "", b"TMUX_PANE": ""}
-    for entry in proc.content(pid, "environ", _ENVIRONMENT).split(b"\0"):
-        name, _, text = entry.partition(b"=")
-        if name in wanted:
-            wanted[name] = os.fsdecode(text)
-    return inside(wanted[b"TMUX"], wanted[b"TMUX_PANE"])
+    return inside(*proc.environment(pid, "TMUX", "TMUX_PANE"))
 
 
 async def find(where: Inside, tty: str) -> Pane | None:
@@ -68,8 +67,34 @@ async def find(where: Inside, tty: str) -> Pane | None:
     is not the pane's terminal: then the process is shown elsewhere."""
     if not tty or not _is_ours(where.socket):
         return None
-    found = _understood(where, await _ask(where))
+    found = _understood(where, await _ask(where, "display-message", "-p", "-t", where.pane, _QUESTION))
     return found if found and found.tty == tty else None
+
+
+async def clients(where: Inside, tty: str) -> list[Client] | None:
+    """The terminals that could show the pane, first those that do, then those of its session, then those used last.
+    None under the conditions of ``find``."""
+    if not tty or not _is_ours(where.socket):
+        return None
+    question = ("display-message", "-p", "-t", where.pane, _WHERE, ";", "list-clients", "-F", _CLIENT)
+    pane, *lines = (await _ask(where, *question)).splitlines() or [""]
+    pane_tty, _, session = pane.partition(" ")
+    if pane_tty != tty:
+        return None
+    found = []
+    for line in lines:
+        words = line.split(" ")
+        if len(words) == 6 and words[0].isdigit() and words[2].isdigit() and words[5] != "1":
+            shows = words[3] == where.pane
+            rank = (not shows, words[4] != session, -int(words[2]))
+            found.append((rank, Client(pid=int(words[0]), tty=words[1], shows=shows)))
+    return [client for _, client in sorted(found, key=lambda each: each[0])]
+
+
+async def show(where: Inside, client: Client) -> bool:
+    """Let that terminal show the pane, whatever session and window it is in; a zoomed window stays zoomed."""
+    said = ("display-message", "-p", "-t", where.pane, "done")
+    return (await _ask(where, "switch-client", "-Z", "-c", client.tty, "-t", where.pane, ";", *said)).strip() == "done"
 
 
 def terminal(tty: str, pane: Pane | None) -> str:
@@ -86,11 +111,11 @@ def _is_ours(socket: str) -> bool:
     return stat.S_ISSOCK(found.st_mode) and found.st_uid == os.geteuid()
 
 
-async def _ask(where: Inside) -> str:
-    """What the server answers, "" if it does not."""
+async def _ask(where: Inside, *words: str) -> str:
+    """What the server answers to a command, "" if it does not."""
     loop = asyncio.get_running_loop()
     # -u: the daemon may run without a locale, and then tmux would write _ for all that is not ASCII.
-    command = ("tmux", "-u", "-S", where.socket, "display-message", "-p", "-t", where.pane, _QUESTION)
+    command = ("tmux", "-u", "-S", where.socket, *words)
     quiet = asyncio.subprocess.DEVNULL
     try:
         transport, answer = await loop.subprocess_exec(

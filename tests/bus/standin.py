@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -33,6 +34,8 @@ class Standin:
         self.telemetry = {"claude-code": Health("ok", NOW, 10, 1, ""), "codex": Health("never", 0, 0, 0, "set otel")}
         self.reasons: list[Reason] = []
         self.acknowledged: list[tuple[str, str]] = []
+        self.focused: list[str] = []
+        self.on_the_way: asyncio.Future[bool] | None = None
         self.hooks: list[tuple[str, str, dict[str, Any]]] = []
         self._sessions: dict[tuple[str, str], SessionSnapshot] = {}
 
@@ -87,6 +90,13 @@ class Standin:
         if not payload.startswith("{"):
             raise ValueError("no payload")
         self.hooks.append((agent, payload, context))
+
+    async def focus(self, agent: str, session_id: str) -> bool:
+        self.focused.append(f"{agent}:{session_id}")
+        return await self.on_the_way if self.on_the_way else session_id == "one"
+
+    async def focus_next(self) -> bool:
+        return await self.focus("claude-code", "one")
 
     def acknowledge(self, agent: str, session_id: str) -> None:
         self.acknowledged.append((agent, session_id))

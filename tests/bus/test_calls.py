@@ -185,15 +185,44 @@ async def test_a_hook_that_cannot_be_read_is_refused(service: Service, source: S
     assert await reader.error("Hook", "codex", "nonsense", {}, takes="ssa{sv}") == f"{NAME}.Error.InvalidArgument"
 
 
+async def test_focus_answers_whether_it_could(service: Service, source: Standin, reader: Reader) -> None:
+    source.add("one")
+    source.add("two", agent="codex")
+    assert await reader.result("Focus", "one", takes="s") is True
+    assert await reader.result("Focus", "codex:two", takes="s") is False
+    assert await reader.result("FocusNext") is True
+    assert await reader.result("Focus", path=ONE, interface=SESSION) is True
+    assert source.focused == ["claude-code:one", "codex:two", "claude-code:one", "claude-code:one"]
+    assert await reader.error("Focus", "none", takes="s") == f"{NAME}.Error.NoSuchSession"
+
+
+async def test_an_answer_that_takes_a_while_keeps_nobody_waiting(
+    service: Service, source: Standin, reader: Reader
+) -> None:
+    source.add("one")
+    source.on_the_way = asyncio.get_running_loop().create_future()
+    focusing = asyncio.ensure_future(reader.result("Focus", "one", takes="s"))
+    assert len(await reader.result("ListSessions")) == 1
+    assert not focusing.done()
+    source.on_the_way.set_result(True)
+    assert await focusing is True
+
+
+async def test_an_answer_that_fails_later_is_an_error_of_the_contract(
+    service: Service, source: Standin, reader: Reader
+) -> None:
+    source.add("one")
+    source.on_the_way = asyncio.get_running_loop().create_future()
+    source.on_the_way.set_exception(OSError("no"))
+    assert await reader.error("FocusNext") == f"{NAME}.Error.Failed"
+
+
 async def test_what_later_versions_bring_is_not_supported(service: Service, source: Standin, reader: Reader) -> None:
     source.add("one")
     later: list[tuple[str, list[Any], dict[str, Any]]] = [
-        ("Focus", ["one"], {"takes": "s"}),
-        ("FocusNext", [], {}),
         ("Usage", ["today", "model"], {"takes": "ss"}),
         ("Inhibit", ["player", "film"], {"takes": "ss"}),
         ("Uninhibit", [1], {"takes": "u"}),
-        ("Focus", [], {"path": ONE, "interface": SESSION}),
     ]
     for member, body, where in later:
         assert await reader.error(member, *body, **where) == f"{NAME}.Error.NotSupported"

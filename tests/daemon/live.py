@@ -94,7 +94,13 @@ class Live:
 @asynccontextmanager
 async def live(bus: PrivateBus, **otlp: Any) -> AsyncIterator[Live]:
     """A daemon with any free ports."""
-    config = Config.model_validate({"otlp": {"http_port": 0, "grpc_port": 0, **otlp}, "hooks": {"socket": False}})
+    config = Config.model_validate(
+        {
+            "otlp": {"http_port": 0, "grpc_port": 0, **otlp},
+            "hooks": {"socket": False},
+            "sway": {"enabled": False},
+        }
+    )
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     serving = asyncio.ensure_future(Daemon(config, bus.address).run(ready.set_result))
     await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
