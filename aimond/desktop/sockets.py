@@ -21,7 +21,7 @@ def runtime() -> Path:
 def candidates() -> list[str]:
     """The sockets that may be alive: those of the environment, then the newest first. (Sway 1.7 leaves its socket
     behind when it is killed, and a service may have been started before it.)"""
-    told = [os.environ.get(name, "") for name in ("SWAYSOCK", "I3SOCK")]
+    told = [os.environ.get("SWAYSOCK", ""), os.environ.get("I3SOCK", "")]
     found: list[tuple[float, str]] = []
     for pattern in _PATTERNS:
         for path in runtime().glob(pattern):

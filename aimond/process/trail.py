@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import takewhile
 from typing import Final
 
 from aimond.core.trail import Child, Client, Step, Trail
@@ -30,14 +31,21 @@ def children(pid: int) -> list[Child]:
 
 async def clients(pid: int) -> list[Client] | None:
     """The tmux clients that show a process or could, the likeliest first; None if it is in no pane."""
-    pane = tmux.inherited(pid)
+    pane = _pane(pid)
     return await tmux.clients(pane, _tty(pid)) if pane else None
 
 
 async def reveal(pid: int, client: Client) -> bool:
     """Let a tmux client show the pane of a process; false if it does not."""
-    pane = tmux.inherited(pid)
+    pane = _pane(pid)
     return await tmux.show(pane, client) if pane else False
+
+
+def _pane(pid: int) -> tmux.Inside | None:
+    """What the environment says, else that of an ancestor on the same terminal: tmux in tmux is begun without it."""
+    tty = _tty(pid)
+    same = takewhile(lambda step: step[1] == tty, proc.lineage(pid)) if tty else ()
+    return next((pane for each, _ in same if (pane := tmux.inherited(each))), None)
 
 
 def _tty(pid: int) -> str:

@@ -70,6 +70,17 @@ def test_a_terminated_monitor_leaves_in_good_order(desktop: Desktop) -> None:
         assert monitor.wait(5) == 0
 
 
+def test_where_no_window_is_known_focus_says_so_and_exits_1(desktop: Desktop) -> None:
+    with desktop.monitor():
+        for words in ([], ["--next"]):
+            done = desktop.run("focus", *words)
+            assert (done.returncode, done.stdout) == (1, "")
+            assert "no session needs you" in done.stderr
+        unknown = desktop.run("focus", "nobody")
+        assert unknown.returncode == 1
+        assert "no session 'nobody'" in unknown.stderr
+
+
 def test_a_second_monitor_says_who_is_there_and_exits_1(desktop: Desktop) -> None:
     with desktop.monitor() as monitor:
         second = desktop.run("run")

@@ -99,10 +99,14 @@ class Screen:
         while ahead:
             node, workspace = ahead.pop()
             workspace = node.get("name", "") if node.get("type") == "workspace" else workspace
-            if node.get("pid"):
+            if self.is_window(node):
                 found[node["id"]] = {**node, "workspace": workspace}
             ahead += [(child, workspace) for key in ("nodes", "floating_nodes") for child in node.get(key, [])]
         return dict(sorted(found.items()))
+
+    def is_window(self, node: dict[str, Any]) -> bool:
+        """Whether a node of the tree is a window."""
+        return bool(node.get("pid"))
 
     @property
     def focused(self) -> int:
@@ -165,9 +169,9 @@ class Cli:
 class Desk:
     """A monitor, a screen and terminals: as a context manager, with all of it started."""
 
-    def __init__(self, desktop: Desktop, home: Path, outputs: int = 1) -> None:
+    def __init__(self, desktop: Desktop, home: Path, screen: Screen | None = None) -> None:
         self.desktop, self.home = desktop, home
-        self.screen = Screen(desktop.environment, outputs)
+        self.screen = screen or Screen(desktop.environment)
         self.clis: dict[str, Cli] = {}
         self._all = ExitStack()
 
@@ -181,7 +185,7 @@ class Desk:
     def restart(self) -> None:
         """Start the monitor, anew."""
         self._monitor.close()
-        self._monitor.enter_context(self.desktop.monitor())
+        self.monitor = self._monitor.enter_context(self.desktop.monitor()).pid
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -13,7 +13,7 @@ import pytest
 
 from tests.busdaemon import PrivateBus
 from tests.daemon.test_command_line import Desktop
-from tests.e2e.headless import Desk, until
+from tests.e2e.headless import Desk, Screen, until
 
 ALL = ("alone", "pane-0", "pane-1", "pane-2", "first", "second", "other")
 
@@ -250,7 +250,7 @@ def test_a_waiting_sessions_window_is_urgent_until_it_is_answered(desktop: Deskt
 
 
 def test_a_session_on_another_screen_behind_a_full_one_comes_to_the_front(desktop: Desktop, tmp_path: Path) -> None:
-    with Desk(desktop, tmp_path, outputs=2) as desk:
+    with Desk(desktop, tmp_path, Screen(desktop.environment, outputs=2)) as desk:
         behind = desk.terminal("behind")
         full = desk.screen.opened("foot")
         desk.screen.sway(f"[con_id={full}]", "fullscreen enable")
@@ -260,6 +260,53 @@ def test_a_session_on_another_screen_behind_a_full_one_comes_to_the_front(deskto
         assert desk.focus("behind") == 0
         window = desk.screen.windows()[behind]
         assert (window["focused"], window["visible"]) == (True, True)
+
+
+def test_a_tab_that_is_hidden_comes_to_the_front(desktop: Desktop, tmp_path: Path) -> None:
+    with Desk(desktop, tmp_path) as desk:
+        hidden = desk.terminal("hidden")
+        desk.screen.sway("layout tabbed")
+        other = desk.screen.opened("foot")
+        until(lambda: not desk.screen.windows()[hidden]["visible"])
+        desk.until("hidden", CanFocus=True)
+        assert desk.focus("hidden") == 0
+        assert desk.screen.windows()[hidden]["visible"]
+        assert not desk.screen.windows()[other]["visible"]
+
+
+def test_tmux_in_tmux_is_followed_to_its_window(desktop: Desktop, tmp_path: Path) -> None:
+    with Desk(desktop, tmp_path) as desk:
+        inner = f"tmux -f /dev/null -S {desk.screen.runtime}/inner new-session {shlex.quote(desk.cli('deep').command)}"
+        desk.tmux("new-session", "-d", "-s", "outer", f"TMUX= {inner}; true")  # from a shell, as people do
+        desk.tmux("new-window", "-t", "outer:")
+        window = desk.screen.opened("foot", "tmux", "-S", str(desk.screen.runtime / "tmux"), "attach")
+        desk.greet()
+        desk.until("deep", CanFocus=True)
+        desk.empty()
+        assert desk.focus("deep") == 0
+        assert desk.screen.focused == window
+        assert desk.tmux("display-message", "-p", "-t", "outer:", "#{window_index}") == "0"
+        desk.tmux("kill-server")
+
+
+def test_while_nothing_happens_nothing_is_done(desktop: Desktop, tmp_path: Path) -> None:
+    with Desk(desktop, tmp_path) as desk:
+        desk.terminal("idle")
+        desk.until("idle", CanFocus=True)
+        time.sleep(5)  # what opened is over
+        assert woken(desk.monitor, 10) <= 2
+
+
+def woken(pid: int, seconds: float) -> int:
+    """How often the main thread of a process was woken."""
+
+    def switches() -> int:
+        status = Path(f"/proc/{pid}/task/{pid}/status").read_text()
+        return int(status.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+
+    before = switches()
+    time.sleep(seconds)
+    return switches() - before
 
 
 def test_the_monitor_may_be_there_first(desktop: Desktop, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import tempfile
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from aimond.core.trail import Client
 from aimond.process import proc, tmux
 from aimond.process.tmux import Inside, Pane
 from tests.process.living import Run, in_terminal, python, running, until
@@ -243,3 +245,48 @@ def test_who_is_not_in_tmux_inherits_nothing() -> None:
     with running(python(""), env={}) as process:
         assert tmux.inherited(process.pid) is None
     assert tmux.inherited(process.pid) is None
+
+
+# -- the terminals that show a pane -----------------------------------------------------------------
+
+
+def attached(server: Server, session: str) -> tuple[subprocess.Popen[bytes], int]:
+    """A tmux client in a terminal of its own, and the other end of that."""
+    main, terminal = pty.openpty()
+    command = ["tmux", "-S", str(server.socket), "attach", "-t", session]
+    environment = {**server.environment, "TERM": "xterm"}
+    client = subprocess.Popen(command, env=environment, stdin=terminal, stdout=terminal, start_new_session=True)
+    os.close(terminal)
+    until(lambda: str(client.pid) in server.run("list-clients", "-F", "#{client_pid}").split())
+    return client, main
+
+
+def test_a_pane_is_shown_by_a_terminal_and_can_be_by_another(server: Server, run: Run) -> None:
+    process = server.pane("%0")
+    where = tmux.inherited(process.pid)
+    assert where
+    assert run(tmux.clients(where, process.tty)) == []
+    assert run(tmux.clients(where, "/dev/pts/9999")) is None
+    server.run("new-session", "-d", "-s", "play", "read nothing")
+    (far, far_end), (near, near_end) = attached(server, "play"), attached(server, "work")
+    try:
+        told = run(tmux.clients(where, process.tty))
+        assert [(client.pid, client.shows) for client in told] == [(near.pid, True), (far.pid, False)]
+        server.run("split-window", "-t", "work:", "read nothing")
+        server.run("new-window", "-t", "work:", "read nothing")
+        told = run(tmux.clients(where, process.tty))
+        assert [(client.pid, client.shows) for client in told] == [(near.pid, False), (far.pid, False)]
+        for client in told:
+            assert run(tmux.show(where, client))
+        assert [client.shows for client in run(tmux.clients(where, process.tty))] == [True, True]
+    finally:
+        for client, end in ((far, far_end), (near, near_end)):
+            client.kill()
+            client.wait()
+            os.close(end)
+
+
+def test_a_terminal_that_has_left_shows_nothing(server: Server, run: Run) -> None:
+    where = tmux.inherited(server.pane("%0").pid)
+    assert where
+    assert not run(tmux.show(where, Client(pid=1, tty="/dev/pts/9999", shows=False)))
