@@ -22,7 +22,6 @@ missing() {
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
     command -v sway >/dev/null || echo sway
-    command -v swaymsg >/dev/null || echo sway
     command -v foot >/dev/null || echo foot
     command -v unshare >/dev/null || echo util-linux
     [ -d /usr/share/fonts/truetype/dejavu ] || echo fonts-dejavu-core
