@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from aimond.core.families import ancestors, end_sub_agents
 from aimond.core.session import Session
@@ -10,6 +11,7 @@ from aimond.core.sessions import Sessions
 from aimond.core.usage import NOTHING, Spent, by_model, total
 
 Key = tuple[str, str]
+NOBODY: Final = (2**63, "")  # as yet: the one it serves is prompted later, or told of later
 
 
 class Servants:
@@ -27,7 +29,7 @@ class Servants:
                 self._compare(other, session)
         elif session.prompts:
             for other in [key, *(other for other in self._serves if self._serves[other][1] == session.id)]:
-                self._serves.pop(other, None)
+                self._serves[other] = NOBODY
                 for candidate in list(self._sessions.values()):
                     if candidate.agent == session.agent and candidate.shown and not candidate.hidden:
                         self._compare(other, candidate)
