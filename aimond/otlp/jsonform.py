@@ -15,6 +15,7 @@ from aimond.otlp.record import Attributes, Batch, LogsIgnored, Record, Signal, S
 
 _SIGNALS: Final[dict[str, Signal]] = {"resourceLogs": "logs", "resourceSpans": "traces", "resourceMetrics": "metrics"}
 _STATUS_ERROR: Final = frozenset({2, "STATUS_CODE_ERROR"})
+_CUMULATIVE: Final = (2, "AGGREGATION_TEMPORALITY_CUMULATIVE")
 
 
 def parse(body: bytes) -> dict[str, Any]:
@@ -103,8 +104,9 @@ def _points(request: dict[str, Any], names_wanted: SpansWanted) -> Iterator[Reco
             scope = _text(_object(of_scope, "scope"), "name")
             names = names_wanted(scope, resource)
             for metric in _objects(of_scope, "metrics") if names else ():
-                name = _text(metric, "name")
-                for point in _objects(_object(metric, "sum"), "dataPoints") if names and name in names else ():
+                name, counter = _text(metric, "name"), _object(metric, "sum")
+                cumulative = counter.get("aggregationTemporality") in _CUMULATIVE
+                for point in _objects(counter, "dataPoints") if names and name in names else ():
                     yield Record(
                         signal="metrics",
                         scope=scope,
@@ -113,6 +115,8 @@ def _points(request: dict[str, Any], names_wanted: SpansWanted) -> Iterator[Reco
                         start=_time(point, "startTimeUnixNano"),
                         attributes=_attributes(point),
                         resource=resource,
+                        number=_real(point.get("asDouble", point.get("asInt"))) or 0.0,
+                        cumulative=cumulative,
                     )
 
 

@@ -24,6 +24,7 @@ _REQUESTS: Final[dict[Signal, Any]] = {
 }
 _SCALARS: Final = frozenset({"string_value", "bool_value", "int_value", "double_value"})
 _STATUS_ERROR: Final = 2  # opentelemetry.proto.trace.v1.Status.STATUS_CODE_ERROR
+_CUMULATIVE: Final = 2  # opentelemetry.proto.metrics.v1.AGGREGATION_TEMPORALITY_CUMULATIVE
 
 
 def parse(signal: Signal, body: bytes) -> Any:
@@ -140,6 +141,7 @@ def _points(request: Any, names_wanted: SpansWanted) -> Iterator[Record]:
             scope = of_scope.scope.name
             names = names_wanted(scope, resource) or ()
             for metric in (metric for metric in of_scope.metrics if metric.name in names):
+                cumulative = metric.sum.aggregation_temporality == _CUMULATIVE
                 for point in metric.sum.data_points:
                     yield Record(
                         signal="metrics",
@@ -149,6 +151,8 @@ def _points(request: Any, names_wanted: SpansWanted) -> Iterator[Record]:
                         start=point.start_time_unix_nano // 1000,
                         attributes=_attributes(point.attributes),
                         resource=resource,
+                        number=point.as_double or point.as_int,
+                        cumulative=cumulative,
                     )
 
 

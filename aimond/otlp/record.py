@@ -127,7 +127,8 @@ class Record:
 
     ``name`` is the ``event.name`` attribute of a log record (its EventName field, then "", when that is missing), or
     the span's name. ``start`` equals ``at`` for a log record; a span's ``at`` is its end. Ids are lower-case hex, ""
-    when absent. ``error`` is true for a span with status ERROR, whose message is ``status``."""
+    when absent. ``error`` is true for a span with status ERROR, whose message is ``status``. ``number`` is the value of
+    a metric point, which counts from ``start``, or from the point before where it is not ``cumulative``."""
 
     signal: Signal
     scope: str
@@ -141,6 +142,8 @@ class Record:
     parent: str = ""
     error: bool = False
     status: str = ""
+    number: float = 0.0
+    cumulative: bool = False
 
 
 # Asked once per scope of a request: the names of spans and metrics that somebody wants; None for all spans and no

@@ -211,3 +211,29 @@ def test_no_json_whatever_raises(document: Any) -> None:
             json.dumps(plain(record), allow_nan=True).encode()
             assert isinstance(record.name + record.scope + record.trace + record.status, str)
             assert 0 <= record.at < 2**63 and 0 <= record.start < 2**63
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ({"asInt": "7"}, 7),
+        ({"asDouble": 0.5}, 0.5),
+        ({"asDouble": "0.5"}, 0.5),
+        ({}, 0),
+        ({"asInt": None}, 0),
+        ({"asDouble": [1]}, 0),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "cumulative"),
+    [(1, False), (2, True), ("AGGREGATION_TEMPORALITY_CUMULATIVE", True), (None, False), ([2], False), ({}, False)],
+)
+def test_a_metric_point_has_its_number_and_says_what_it_counts_from(
+    value: dict[str, Any], number: float, kind: Any, cumulative: bool
+) -> None:
+    counter = {"aggregationTemporality": kind, "dataPoints": [value]}
+    metric = {"name": "tokens", "sum": counter}
+    parsed = {"resourceMetrics": [{"scopeMetrics": [{"scope": {"name": "s"}, "metrics": [metric]}]}]}
+    batch = Batch("metrics", "json", parsed, 1)
+    (record,) = jsonform.records(batch, lambda scope, resource: frozenset({"tokens"}))
+    assert (record.number, record.cumulative) == (number, cumulative)

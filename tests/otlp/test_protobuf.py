@@ -53,6 +53,8 @@ def test_a_log_record_reads_as_it_was_sent() -> None:
         "parent": "",
         "error": False,
         "status": "",
+        "number": 0.0,
+        "cumulative": False,
     }
 
 
@@ -71,6 +73,8 @@ def test_a_span_reads_as_it_was_sent() -> None:
         "parent": "ef" * 8,
         "error": True,
         "status": "overloaded",
+        "number": 0.0,
+        "cumulative": False,
     }
 
 
@@ -89,6 +93,8 @@ def test_a_metric_point_reads_as_it_was_sent_and_only_when_its_metric_is_named()
         "parent": "",
         "error": False,
         "status": "",
+        "number": 7,
+        "cumulative": False,
     }
     assert read(metrics(), "metrics", frozenset({"cost"})) == read(metrics(), "metrics") == []
 
