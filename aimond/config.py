@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -57,6 +58,43 @@ class Sway(Section):
     ask_titles: bool = True
 
 
+USD = Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)]
+
+
+class Tier(Section):
+    """Prices of calls whose whole input is above so many tokens; what is left out costs what it does below."""
+
+    above: Annotated[int, Field(ge=1)]
+    input: USD | None = None
+    cache_read: USD | None = None
+    cache_write: USD | None = None
+    output: USD | None = None
+
+
+class ModelPrice(Section):
+    """What a model costs, in USD per million tokens."""
+
+    input: USD
+    output: USD
+    cache_read: USD | None = None
+    cache_write: USD | None = None
+    tiers: tuple[Tier, ...] = ()
+
+
+class Prices(Section):
+    """What models cost. All keys but ``update`` are models, or ``default`` for those that nobody knows."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, ModelPrice] = Field(init=False)
+
+    update: bool = False
+
+    @property
+    def models(self) -> dict[str, ModelPrice]:
+        """The user's own prices, by model."""
+        return self.__pydantic_extra__ or {}
+
+
 class Log(Section):
     """What is logged, to stderr."""
 
@@ -70,6 +108,7 @@ class Config(Section):
     sessions: Sessions = Sessions()
     hooks: Hooks = Hooks()
     sway: Sway = Sway()
+    prices: Prices = Prices()
     log: Log = Log()
 
 
@@ -92,7 +131,7 @@ def load(path: Path | None = None) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{chosen}: {error}") from None
     try:
-        return Config.model_validate(tomllib.loads(text))
+        return Config.model_validate(tomllib.loads(text, parse_float=Decimal))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{chosen}: {error}") from None
     except ValidationError as error:

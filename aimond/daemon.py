@@ -30,6 +30,7 @@ from aimond.metrics import Counters, Exposition
 from aimond.otlp import grpc, http
 from aimond.otlp.ports import listen
 from aimond.otlp.record import Batch, Peer
+from aimond.pricing import Prices
 from aimond.process import place, trail
 from aimond.spine import Spine
 from aimond.witness import Witness
@@ -48,7 +49,15 @@ class Daemon:
     def __init__(self, config: Config, bus_address: str | None = None) -> None:
         self._config = config
         project_of = lru_cache(maxsize=1024)(partial(place.project, home=str(Path.home())))
-        self._spine = Spine(config.sessions.expire * SECOND, config.sessions.max, project_of, self._vouch, self._meet)
+        self._prices = Prices(config.prices.models, update=config.prices.update, warn=_LOG.warning)
+        self._spine = Spine(
+            config.sessions.expire * SECOND,
+            config.sessions.max,
+            project_of,
+            self._vouch,
+            self._meet,
+            pricing=self._prices,
+        )
         self._queue: deque[Batch] = deque()
         self._counters = Counters()
         self._answers = Answers(self._spine, self._publish, self._hooked, _now)
@@ -69,6 +78,7 @@ class Daemon:
             await self._bus.start()
             running.push_async_callback(self._bus.close)
             running.callback(self._witness.close)
+            running.callback(self._prices.close)
             where = []
             if otlp.http:
                 sockets = listen(LOOPBACK, otlp.http_port)
@@ -125,6 +135,8 @@ class Daemon:
             changes = self._spine.take(batch)
             if changes or batch.signal != "metrics":
                 self._publish(changes)
+            else:
+                self._set_timer()
         except Exception:
             self._counters.not_understood += 1
             _LOG.exception("a %s request was not understood; please report this", batch.signal)

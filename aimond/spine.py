@@ -15,6 +15,7 @@ from aimond.core.event import Event, ProcessExited, ProcessStarted, PromptSubmit
 from aimond.core.evidence import Source
 from aimond.core.hearing import Heard
 from aimond.core.journal import Journal
+from aimond.core.price import UNPRICED, Pricing
 from aimond.core.review import last_name
 from aimond.core.tracker import Tracker
 from aimond.core.turn import SECOND
@@ -36,8 +37,8 @@ def as_recorded(peer: Peer) -> None:
 
 
 class Spine:
-    """Understands batches, one after the other. ``expire``, ``project_of``: see the tracker. ``vouch``: whether that
-    process, which a record claims to come from, may be that agent's. ``meet``: finds out who a peer is."""
+    """Understands batches, one after the other. ``expire``, ``project_of``, ``pricing``: see the tracker. ``vouch``:
+    whether that process, which a record claims to come from, may be that agent's. ``meet``: finds out who a peer is."""
 
     def __init__(
         self,
@@ -47,10 +48,11 @@ class Spine:
         vouch: Callable[[int, Agent], bool] = anybody,
         meet: Callable[[Peer], None] = as_recorded,
         journal: Journal | None = None,
+        pricing: Pricing = UNPRICED,
     ) -> None:
         self.registry: Final = Registry()
         patience = {agent.name: agent.patience for agent in self.registry.agents}
-        self.tracker: Final = Tracker(patience, expire, visible, project_of, journal)
+        self.tracker: Final = Tracker(patience, expire, visible, project_of, journal, pricing)
         self._vouch, self._meet = vouch, meet
         self.heard: dict[str, Heard] = {agent.name: Heard() for agent in self.registry.agents if agent.scopes}
 

@@ -35,7 +35,7 @@ def session(*turns: Line, **more: Any) -> Line:
         "process_pid": PID,
         "turns": list(turns),
         "errors": [],
-        "observable_usage_logs": {},
+        "observable_usage": {},
     } | more
 
 

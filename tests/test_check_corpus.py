@@ -115,7 +115,7 @@ SHOWN = {"requests": 2, "input_uncached": 10, "cache_read": 0, "cache_write": 7,
 
 
 def test_tokens_are_compared_kind_by_kind() -> None:
-    truth = session(turn(2.0, 10.0), observable_usage_logs={"m": SPENT})
+    truth = session(turn(2.0, 10.0), observable_usage={"m": SPENT})
     assert not wrong(check(truth, [SPOKE], [DONE], entry(usage={"m": SHOWN})))
     off = {"m": SHOWN | {"output": 4, "input_uncached": 11}}
     assert wrong(check(truth, [SPOKE], [DONE], entry(usage=off))) == {"token_error": 2}
@@ -126,8 +126,8 @@ def test_tokens_are_compared_kind_by_kind() -> None:
 def test_the_tokens_of_a_hidden_session_count_once_under_one_it_serves() -> None:
     spent = {"m": {"requests": 1, "output": 5}}
     truth = [
-        session(turn(2.0, 10.0), observable_usage_logs=spent),
-        session(session_id=HIDDEN, kind="title", hidden=True, observable_usage_logs=spent),
+        session(turn(2.0, 10.0), observable_usage=spent),
+        session(session_id=HIDDEN, kind="title", hidden=True, observable_usage=spent),
     ]
     with_title = entry(usage={"m": {"requests": 2, "output": 10}})
     assert not wrong(check(truth, [SPOKE], [DONE], with_title))
@@ -140,8 +140,8 @@ def test_the_tokens_of_a_hidden_session_count_once_under_one_it_serves() -> None
 def test_tokens_under_the_wrong_session_are_found_though_the_total_is_right() -> None:
     other = "00000000-0000-4000-8000-000000000002"
     truth = [
-        session(turn(2.0, 10.0), observable_usage_logs={"m": {"output": 5}}),
-        session(session_id=other, observable_usage_logs={"m": {"output": 7}}),
+        session(turn(2.0, 10.0), observable_usage={"m": {"output": 5}}),
+        session(session_id=other, observable_usage={"m": {"output": 7}}),
     ]
     swapped = [entry(usage={"m": {"output": 7}}), entry(other, usage={"m": {"output": 5}})]
     assert wrong(check(truth, [SPOKE], [DONE], *swapped)) == {"token_error": 4}

@@ -39,7 +39,7 @@ SETTINGS = f"{JSON_TEXT} aimond.agents.jsonsettings aimond.agents.settings"
 WIRE = "aimond.otlp.record aimond.otlp.isotime aimond.otlp.status"
 RECEIVER = f"{WIRE} aimond.otlp.encode aimond.otlp.jsonform aimond.otlp.origin aimond.otlp.protobuf aimond.otlp.unpack"
 CLIENT = "aimond.bus.client aimond.commands aimond.config aimond.core"
-PLAYER = f"{CLIENT} aimond.spine aimond.tape aimond.sender"
+PLAYER = f"{CLIENT} aimond.pricing aimond.spine aimond.tape aimond.sender"
 PROTOBUF = "opentelemetry.proto google.protobuf"
 
 FLOORS = [
@@ -103,6 +103,7 @@ FLOORS = [
     Floor("aimond/commands/*", CLIENT, standard=ANY),
     Floor("aimond/commands/top", CLIENT, "rich", ANY),
     Floor("aimond/commands/run", f"{CLIENT} aimond.bus.connection aimond.daemon aimond.otlp.ports", "uvloop", ANY),
+    Floor("aimond/commands/prices", f"{CLIENT} aimond.agents aimond.pricing", "", ANY),
     Floor("aimond/commands/replay", PLAYER, standard=ANY),
     Floor("aimond/commands/demo", PLAYER, standard=ANY),
     Floor("aimond/commands/setup", f"{CLIENT} aimond.agents", "", ANY),

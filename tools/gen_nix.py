@@ -63,21 +63,22 @@ def options() -> dict[str, Any]:
     defaults = Config().model_dump(mode="json", by_alias=True)
     for name, section in schema["properties"].items():
         section["default"] = defaults[name]
-        table = _table(section, schema)
         for key, meaning in _meanings(name).items():
-            table.get("properties", {}).get(key, {})["description"] = meaning
+            for table in _tables(section, schema):
+                if key in table.get("properties", {}):
+                    table["properties"][key]["description"] = meaning
     plain: dict[str, Any] = _untitled(schema)
     return plain
 
 
-def _table(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    """The object that a section is, or that it is a list or a map of."""
+def _tables(node: dict[str, Any], schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The object that a section is, and those that it is a list or a map of."""
+    if "$ref" in node:
+        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    yield node
     for key in ("items", "additionalProperties"):
         if isinstance(node.get(key), dict):
-            return _table(node[key], schema)
-    if "$ref" in node:
-        return _table(schema["$defs"][node["$ref"].rpartition("/")[2]], schema)
-    return node
+            yield from _tables(node[key], schema)
 
 
 def _meanings(section: str) -> dict[str, str]:

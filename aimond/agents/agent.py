@@ -24,7 +24,8 @@ class Agent:
     reads; ``ignored``: log events it knows and has no use for. Any other is counted as unknown. ``executables``:
     process names (``comm``) its sessions live in, as recordings have them. ``programs``: how a live process of it is
     known, by the name or the path of its executable or script; ``shared``: words of the command line of one that serves
-    several terminals. ``pid_key``: the resource attribute that holds its pid, if any."""
+    several terminals. ``pid_key``: the resource attribute that holds its pid, if any.
+    ``provider``: who is paid for its models unless its records say otherwise, as genai-prices names them."""
 
     name: str
     title: str
@@ -41,6 +42,7 @@ class Agent:
     pid_key: str = ""
     programs: frozenset[str] = frozenset()
     shared: frozenset[str] = frozenset()
+    provider: str = ""
 
 
 def word(attributes: Attributes, key: str, limit: int = WORD) -> str:

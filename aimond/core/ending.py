@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from aimond.core import event as ev
@@ -52,7 +53,7 @@ def summed_up(turn: Turn) -> Spent:
     ahead = [a for a in turn.answers if a.told and not any(abs(a.at - at) <= SLACK for at in counted)]
     spent = turn.spent + total(Spent(1, answer.told) for answer in ahead if answer.told)
     whole = [claim.told for claim in turn.claims if claim.told and claim.told.total > spent.usage.total]
-    return Spent(max(spent.requests, 1), whole[-1], spent.cost, spent.reported, spent.computed) if whole else spent
+    return replace(spent, requests=max(spent.requests, 1), usage=whole[-1]) if whole else spent
 
 
 def _is_main(answer: ev.ModelCallFinished, main_model: str) -> bool:

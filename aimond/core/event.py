@@ -86,8 +86,11 @@ class ModelCallFinished(Event):
     """A model answered. ``started``: when the request began, 0 when not said. ``main``: False for helpers (routers,
     titles, sub-agents), None where the CLI does not say. ``ends``: True if it gave the floor back, False if it asked
     for a tool, None where the CLI does not say. ``usage``: to be counted, None where that is done elsewhere.
-    ``told``: the same, known ahead of the record that counts. ``asks``: as of
-    ``SessionDetail``."""
+    ``told``: the same, known ahead of the record that counts. ``asks``: as of ``SessionDetail``.
+
+    ``cost``: in USD, by the CLI's word. ``provider``: who is paid, in genai-prices' names; ``fast``: for its faster
+    and dearer mode. ``computed``: what a price table says of it, None when that knows no price, ``estimated`` when it
+    only guesses; the tracker has that filled in."""
 
     model: str = ""
     started: int = 0
@@ -97,13 +100,21 @@ class ModelCallFinished(Event):
     told: Usage | None = None
     cost: Decimal | None = None
     asks: bool | None = None
+    provider: str = ""
+    fast: bool = False
+    computed: Decimal | None = None
+    estimated: bool = False
 
     @property
     def spent(self) -> Spent:
-        """What this one call used."""
+        """What this one call used; what the CLI says of its price goes before what a table does."""
         if self.usage is None:
             return NOTHING
-        return Spent(1, self.usage, self.cost or NOTHING.cost, int(self.cost is not None))
+        if self.computed is None:
+            return Spent(1, self.usage, self.cost or NOTHING.cost, int(self.cost is not None))
+        if self.cost is None:
+            return Spent(1, self.usage, self.computed, 0, 1, int(self.estimated), self.computed, 1)
+        return Spent(1, self.usage, self.cost, 1, 0, 0, self.computed, 1)
 
 
 @named
@@ -192,6 +203,31 @@ class TurnGoesOn(Event):
     """Refutes the claim of that id: more work follows from it."""
 
     claim: str
+
+
+@named
+class TurnPriced(Event):
+    """What a whole turn cost in USD, told when it is over. It began at ``began``, just before its prompt (µs)."""
+
+    turn: str
+    began: int
+    cost: Decimal
+    model: str = ""
+
+
+@named
+class UsageMeasured(Event):
+    """A point of a metric: how much of that ``kind`` (a field of Usage, or ``cost``) was used, whether or not anything
+    else tells of it. ``series`` names the counter; the point counts from ``began``, or, where ``cumulative``, replaces
+    the one before with the same."""
+
+    model: str
+    kind: str
+    amount: Decimal
+    provider: str = ""
+    series: str = ""
+    began: int = 0
+    cumulative: bool = False
 
 
 @named

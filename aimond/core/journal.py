@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from aimond.core import ending
 from aimond.core import event as ev
+from aimond.core.books import Change
 from aimond.core.event import Outcome
 from aimond.core.evidence import Source
 from aimond.core.rows import CallRow, CountedRow, Rows, SessionRow, TurnRow
@@ -51,6 +52,31 @@ class Journal:
             key = getattr(event, "call", "") or event.key
             self._counted.append(CountedRow(event.agent, event.session, key, event.at))
 
+    def count(self, session: Session, event: ev.Event) -> None:
+        """Something was taken in that a later run must not take in again."""
+        self._touched[session.agent, session.id] = session
+        self._counted.append(CountedRow(event.agent, event.session, event.key, event.at))
+
+    def correct(self, session: Session, change: Change) -> None:
+        """What was used under that key is another amount now."""
+        self._touched[session.agent, session.id] = session
+        now, spent = change.now, change.now.spent
+        self._calls.append(
+            CallRow(
+                agent=session.agent,
+                session=session.id,
+                key=change.key,
+                at=now.at,
+                model=now.model,
+                requests=spent.requests,
+                usage=spent.usage,
+                cost=spent.known_cost,
+                basis=spent.basis,
+                computed=spent.table if spent.tabled or spent.cut else None,
+                estimated=bool(spent.estimated),
+            )
+        )
+
     def take(self, serves: Callable[[Session], str], *, intact: bool = False) -> Rows:
         """All that is new. ``serves``: the id of the session that a hidden one works for, "" if none; ``intact``: the
         monitor stops now, and it will be as it is."""
@@ -73,6 +99,9 @@ def _call(event: ev.ModelCallFinished) -> CallRow:
         usage=spent.usage,
         cost=spent.known_cost,
         basis=spent.basis,
+        provider=event.provider,
+        computed=event.computed,
+        estimated=event.estimated,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from aimond.core.books import turns_in
 from aimond.core.event import Outcome, TurnFinished, WaitStarted
 from aimond.core.evidence import INFERRED, Source
 from aimond.core.journal import DETAILS
@@ -40,6 +41,11 @@ def session(past: Past, patience: Patience, now: int) -> Session:
     made.turn_count = row.turns
     made.turns = [_turn(turn, row) for turn in past.turns]
     made.prompts = [turn.started for turn in made.turns]
+    if patience.prices_turns:
+        made.books.restore(past.calls, made.prompts, turns_in(row.agent, row.id, past.keys))
+    else:
+        made.books.restore([call for call in past.calls if not call.requests], (), ())
+    made.books.measured.restore(row.agent, row.id, past.keys)
     newest = made.newest
     if row.intact and row.state == State.WAITING:
         newest.add(_question(row))

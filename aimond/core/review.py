@@ -126,7 +126,7 @@ def _announcement(session: Session, turn: Turn, snapshot: SessionSnapshot, proof
 def show(session: Session, served: Spent, project_of: Callable[[str], str]) -> SessionSnapshot:
     """What readers are shown; ``served`` is the usage of hidden threads that worked for this session."""
     turn, verdict = session.newest, session.verdict
-    spent = session.spent + served if served.requests else session.spent
+    spent = session.spent + served if served.requests or served.cost else session.spent
     usage = spent.usage
     directory = session.detail("directory")
     return SessionSnapshot(

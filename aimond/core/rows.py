@@ -15,7 +15,8 @@ Key = tuple[str, str]
 @named
 class CallRow:
     """One model call that was counted. A later row of the same agent, session and key takes its place. ``requests`` is
-    0 for what corrects the sums and was no call of its own. ``cost``: USD, None when the call has no price."""
+    0 for what corrects the sums and was no call of its own. ``cost``: USD, None when the call has no price;
+    ``computed``: what the price table says beside it, ``estimated`` where that only guesses."""
 
     agent: str
     session: str
@@ -28,6 +29,23 @@ class CallRow:
     cost: Decimal | None = None
     basis: Basis = Basis.UNKNOWN
     computed: Decimal | None = None
+    estimated: bool = False
+
+    @property
+    def spent(self) -> Spent:
+        """What it adds to the sums."""
+        count = self.requests
+        return Spent(
+            requests=count,
+            usage=self.usage,
+            cost=self.cost or Decimal(0),
+            reported=count if self.basis is Basis.REPORTED else 0,
+            computed=count if self.basis is Basis.COMPUTED else 0,
+            estimated=count if self.estimated and self.basis is Basis.COMPUTED else 0,
+            table=self.computed or Decimal(0),
+            tabled=count if self.computed is not None else 0,
+            cut=int(not count and bool(self.usage)),
+        )
 
 
 @value
@@ -111,10 +129,11 @@ class Rows:
 
 @named
 class Past:
-    """What is remembered of one session: its row, its newest turns (oldest first), what it used by model, and the keys
-    of all that was counted."""
+    """What is remembered of one session: its row, its newest turns (oldest first), what it used by model, the keys of
+    all that was counted, and of its calls the newest and all corrections (``requests`` 0)."""
 
     session: SessionRow
     turns: list[TurnRow] = field(default_factory=list)
     models: dict[str, Spent] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
+    calls: list[CallRow] = field(default_factory=list)

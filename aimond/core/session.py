@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aimond.core import event as ev
 from aimond.core.asks import Asks
+from aimond.core.books import Books
 from aimond.core.evidence import Reasons, Source
 from aimond.core.keys import KEPT, Keys
 from aimond.core.snapshot import SessionSnapshot, State
@@ -28,29 +29,25 @@ class Session:
         self.agent, self.id, self.patience = agent, session_id, patience
         self.prologue = Turn()
         self.turns: list[Turn] = []
-        self.turn_count = 0
         self.details: dict[str, tuple[int, str]] = {}
         self.asks = Asks()
-        self.hidden = self.shown = self.hooked = False
-        self.pid = 0
+        self.hidden = self.shown = self.hooked = self.visible = self.can_focus = False
         self.told_parent = self.traced_parent = self.filed = ""
         self.prompts: list[int] = []
         self.models: dict[str, Spent] = {}
-        self.spent = NOTHING
+        self.spent, self.books = NOTHING, Books()
         self.tools: set[str] = set()
         self.tool_calls = self.errors = 0
         self.last_error = (0, "", "")
-        self.started_at = self.last_at = self.last_seen = 0
-        self.ended_at = self.leaves = self.back_at = 0
+        self.started_at = self.last_at = self.last_seen = self.logged_at = 0
+        self.ended_at = self.leaves = self.back_at = self.pid = self.turn_count = 0
         self.end_reason = self.farewell = ""
-        self.visible = self.can_focus = False
         self.seen: SessionSnapshot | None = None
         self.reasons = Reasons()
         self.called_for: deque[int] = deque(maxlen=16)
-        self.verdict = Verdict(State.IDLE)
+        self.verdict, self.keys = Verdict(State.IDLE), Keys()
         self.resumed: Resumed | None = None
         self.noted: dict[int, tuple[Any, ...]] = {}
-        self.keys = Keys()
 
     # -- collecting ---------------------------------------------------------------------------------
 
@@ -64,6 +61,8 @@ class Session:
         elif self.resumed and isinstance(event, ev.PromptSubmitted) and self._is_old(event):
             return None
         self.last_seen = max(self.last_seen, seen)
+        if event.source is Source.LOG:
+            self.logged_at = max(self.logged_at, event.at)
         if event.at:
             self.last_at = max(self.last_at, event.at)
             self.started_at = min(self.started_at or event.at, event.at)
@@ -117,11 +116,14 @@ class Session:
         self.asks.note(event.at, event.asks)
         if event.usage is None:
             return
-        spent = event.spent
-        self.models[event.model] = self.models[event.model] + spent if event.model in self.models else spent
-        self.spent += spent
+        self.book(event.model, event.spent)
         if event.main is not False:
             self.say("model", event.model, event.at)
+
+    def book(self, model: str, spent: Spent) -> None:
+        """Count it under that model."""
+        self.models[model] = self.models[model] + spent if model in self.models else spent
+        self.spent += spent
 
     def _count_tool(self, event: ev.ToolStarted | ev.ToolFinished) -> None:
         if event.source is not Source.LOG:

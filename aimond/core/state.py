@@ -29,7 +29,8 @@ class Patience:
     ``failure``: after a failed attempt, longer than any pause between retries. ``wake``: after a sub-agent's end,
     until its parent goes on by itself. ``hold``: for sub-agents that never report back. ``one_per_process``: a
     process shows one session at a time. ``denies_silently``: no record tells that its user refused a tool.
-    ``sub_agents_share_trace``: a sub-agent is a session of its own, prompted under its parent's trace id."""
+    ``sub_agents_share_trace``: a sub-agent is a session of its own, prompted under its parent's trace id.
+    ``prices_turns``: what a turn cost may be told when it is over, and then replaces the prices of its calls."""
 
     settle: int = 7 * SECOND
     unsure: int = 60 * SECOND
@@ -43,6 +44,7 @@ class Patience:
     one_per_process: bool = False
     denies_silently: bool = False
     sub_agents_share_trace: bool = False
+    prices_turns: bool = False
 
 
 # How long after a turn's end the records of its last answer may still come (Gemini CLI 0.61.0: 5.2 s).

@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from aimond.core import event as ev
 from aimond.core import farewell
+from aimond.core.accounts import MONEY, Accounts
 from aimond.core.change import Change, ErrorSeen, SessionAdded, SessionRemoved
 from aimond.core.evidence import Reason
 from aimond.core.families import Traces, has_busy_child, sub_agents_first
 from aimond.core.hidden import Servants, related
 from aimond.core.journal import Journal
-from aimond.core.ledger import Ledger
 from aimond.core.lives import Lives
+from aimond.core.price import UNPRICED, Pricing
 from aimond.core.resume import session as made_from
 from aimond.core.review import last_name, review, show
 from aimond.core.rows import Past
@@ -30,7 +31,8 @@ _NEVER: Final = 2**63
 
 class Tracker:
     """All sessions. ``patience`` is per agent; ``expire``: how long one of unknown process may be silent, µs;
-    ``project_of``: the project that a directory belongs to; ``journal``: collects what history is to keep."""
+    ``project_of``: the project that a directory belongs to; ``journal``: collects what history is to keep; ``pricing``:
+    what calls cost."""
 
     def __init__(
         self,
@@ -39,11 +41,12 @@ class Tracker:
         visible: int = 256,
         project_of: Callable[[str], str] = last_name,
         journal: Journal | None = None,
+        pricing: Pricing = UNPRICED,
     ) -> None:
         self.patience, self.expire, self.max_visible, self.project_of = patience, expire, visible, project_of
         self.sessions = Sessions(patience, max(KEPT, 2 * visible))
-        self.ledger = Ledger()
-        self.journal = journal
+        self.journal, self.accounts = journal, Accounts(pricing, journal)
+        self.ledger = self.accounts.ledger
         self._traces = Traces()
         self._servants = Servants(self.sessions)
         self._touched: dict[Key, None] = {}
@@ -57,9 +60,11 @@ class Tracker:
     def apply(self, events: Iterable[ev.Event], now: int) -> list[Change]:
         """Take in what one request said; changes are compared once, at its end."""
         for event in events:
-            told = _OF_PROCESSES.get(type(event))
-            if told:
+            if told := _OF_PROCESSES.get(type(event)):
                 told(self._lives, event)
+            elif isinstance(event, MONEY):
+                if self.accounts.told(self.sessions[event.agent, event.session], event, now):
+                    self._touched[event.agent, event.session] = None
             else:
                 self._session_event(event, now)
         return self._review(now)
@@ -73,11 +78,12 @@ class Tracker:
                 session.end(session.leaves - farewell.FLUSH, farewell.LEAVES)
             if self._expires(session) <= now:
                 session.end(now, "expired")
+        self._touched.update(((each.agent, each.id), None) for each in self.accounts.settle(now))
         return self._review(now)
 
     def deadline(self) -> int | None:
         """When ``tick`` has something to do, µs since the epoch; None: never, unless an event comes."""
-        return min(self._due.values(), default=None)
+        return min((*self._due.values(), *filter(None, [self.accounts.due])), default=None)
 
     def _expires(self, session: Session) -> int:
         return _NEVER if session.pid in self._lives else session.last_seen + self.expire
@@ -104,6 +110,7 @@ class Tracker:
             self.sessions[key] = session
             self.sessions.file(session)
             self._touched[key] = None
+            self.accounts.resumed(session, now)
             if session.hidden and one.session.serves:
                 self._servants.restore(key, one.session.serves)
             if session.ended_at and session.shown and not session.hidden:
@@ -120,7 +127,7 @@ class Tracker:
     def _session_event(self, event: ev.Event, now: int) -> None:
         key = (event.agent, event.session)
         session = self.sessions[key]
-        news = session.add(event, now)
+        news = session.add(self.accounts.priced(event), now)
         if news is None:
             return
         if self.journal is not None:
@@ -139,6 +146,7 @@ class Tracker:
     def _prompted(self, session: Session, event: ev.PromptSubmitted) -> None:
         farewell.unsay(session, event)
         self._servants.prompted(session)
+        self.accounts.turns_changed(session)
         if event.trace and session.patience.sub_agents_share_trace:
             kin = self._traces.join(event.trace, (session.agent, session.id), event.at)
             for key in kin.keys() & self.sessions.keys():
@@ -152,8 +160,7 @@ class Tracker:
             self._servants.prompted(session)
 
     def _answered(self, session: Session, event: ev.ModelCallFinished) -> None:
-        if event.usage is not None:
-            self.ledger.add(event.at, event.spent)
+        self.accounts.called(session, event)
 
     def _call_failed(self, session: Session, event: ev.ModelCallFailed) -> None:
         if not event.aborted and not session.keys.counted(event.key):
@@ -173,6 +180,7 @@ class Tracker:
         for session in sub_agents_first(concerned, self.sessions):
             if not session.ended_at and self._lives.exit_of(session.pid):
                 session.end(self._lives.exit_of(session.pid), "exited")
+            self.accounts.review(session)
             if (session.shown and not session.hidden) or session.visible:
                 busy = has_busy_child(session, self.sessions)
                 changes += review(session, now, busy, self._servants.spent(session), self.project_of)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from decimal import Decimal
 from typing import Final
 
@@ -14,7 +14,8 @@ from aimond.core.value import value
 @value
 class Usage:
     """Tokens as they are billed: ``input`` is uncached, ``output`` includes ``reasoning``; nothing is counted twice but
-    that. ``cache_write`` is the 5-minute and the 1-hour kind together, ``tool_prompt`` is Gemini's tool-use prompt."""
+    that. ``cache_write`` is the 5-minute and the 1-hour kind together, ``cache_write_1h`` the latter alone, 0 where the
+    CLI does not tell them apart. ``tool_prompt`` is Gemini's tool-use prompt."""
 
     input: int = 0
     cache_read: int = 0
@@ -22,6 +23,7 @@ class Usage:
     tool_prompt: int = 0
     output: int = 0
     reasoning: int = 0
+    cache_write_1h: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -31,6 +33,7 @@ class Usage:
             self.tool_prompt + other.tool_prompt,
             self.output + other.output,
             self.reasoning + other.reasoning,
+            self.cache_write_1h + other.cache_write_1h,
         )
 
     def __bool__(self) -> bool:
@@ -50,13 +53,20 @@ class Usage:
 @value
 class Spent:
     """What some model calls used. ``cost`` is the sum of the known prices in USD; ``reported`` and ``computed`` count
-    the calls whose price the CLI gave or a price table did."""
+    the calls whose price the CLI gave or a price table did, ``estimated`` those of the latter that the table only
+    guesses at. ``table`` is what the table says of all calls it knows, reported ones too, and ``tabled`` their number:
+    the reported and the computed price side by side. ``cut`` counts the additions to all this that no record of a call
+    stands for: tokens of streams that were cut, which only metrics tell."""
 
     requests: int = 0
     usage: Usage = Usage()
     cost: Decimal = Decimal(0)
     reported: int = 0
     computed: int = 0
+    estimated: int = 0
+    table: Decimal = Decimal(0)
+    tabled: int = 0
+    cut: int = 0
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(
@@ -65,19 +75,25 @@ class Spent:
             self.cost + other.cost,
             self.reported + other.reported,
             self.computed + other.computed,
+            self.estimated + other.estimated,
+            self.table + other.table,
+            self.tabled + other.tabled,
+            self.cut + other.cut,
         )
 
+    def __neg__(self) -> Spent:
+        usage, *rest = (getattr(self, name) for name in _SPENT)
+        return Spent(-self.requests, Usage(*(-count for count in astuple(usage))), *(-amount for amount in rest))
+
     def __sub__(self, part: Spent) -> Spent:
-        minus = Usage(*(-count for count in astuple(part.usage)))
-        less = Spent(-part.requests, minus, -part.cost, -part.reported, -part.computed)
-        return self + less
+        return self + -part
 
     @property
     def basis(self) -> Basis:
         """How the cost is known: every call has to be priced before a sum may call itself more than PARTIAL."""
         priced = self.reported + self.computed
         if self.requests == 0:
-            return Basis.NONE
+            return Basis.REPORTED if self.cost else Basis.NONE
         if priced < self.requests:
             return Basis.PARTIAL if priced else Basis.UNKNOWN
         if self.reported and self.computed:
@@ -87,9 +103,10 @@ class Spent:
     @property
     def known_cost(self) -> Decimal | None:
         """The cost in USD, None when no call had a price."""
-        return self.cost if self.reported + self.computed else None
+        return self.cost if self.reported + self.computed or self.cost else None
 
 
+_SPENT: Final = tuple(each.name for each in fields(Spent))[1:]
 NOTHING: Final = Spent()
 
 

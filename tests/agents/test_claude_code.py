@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.agents.saying import SESSION, events, log, span, told
+from aimond.core import event as ev
+from aimond.otlp.record import Record
+from tests.agents.saying import NOW, SESSION, events, log, span, told
 
 NAME = "claude-code"
 COUNTED = "usage=input:12,cache_read:3000,cache_write:1500,output:25"
@@ -35,19 +39,19 @@ LOGS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         "a call in a terminal",
         "api_request",
         {**CALL, "query_source": "repl_main_thread"},
-        [f"ModelCallFinished model=opus started=-161ms {COUNTED} cost=0.008648 asks=True"],
+        [f"ModelCallFinished model=opus started=-161ms {COUNTED} cost=0.008648 asks=True provider=anthropic"],
     ),
     (
         "a call of -p, its numbers as text",
         "api_request",
         {**AS_TEXT, "query_source": "sdk"},
-        [f"ModelCallFinished model=opus started=-161ms {COUNTED} cost=0.008648 asks=False"],
+        [f"ModelCallFinished model=opus started=-161ms {COUNTED} cost=0.008648 asks=False provider=anthropic"],
     ),
     (
         "a helper's call",
         "api_request",
         {**CALL, "query_source": "compact"},
-        [f"ModelCallFinished model=opus started=-161ms main=False {COUNTED} cost=0.008648"],
+        [f"ModelCallFinished model=opus started=-161ms main=False {COUNTED} cost=0.008648 provider=anthropic"],
     ),
     (
         "a sub-agent's call",
@@ -55,7 +59,7 @@ LOGS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         {**CALL, **SUB},
         [
             "BackgroundStarted task=sub",
-            f"ModelCallFinished model=opus started=-161ms main=False {COUNTED} cost=0.008648",
+            f"ModelCallFinished model=opus started=-161ms main=False {COUNTED} cost=0.008648 provider=anthropic",
         ],
     ),
     (
@@ -64,20 +68,20 @@ LOGS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         AS_TEXT,
         [
             "SessionDetail main_model=opus",
-            f"ModelCallFinished model=opus started=-161ms main=None {COUNTED} cost=0.008648",
+            f"ModelCallFinished model=opus started=-161ms main=None {COUNTED} cost=0.008648 provider=anthropic",
         ],
     ),
     (
         "2.0.76's helpers are haiku",
         "api_request",
         {"model": "claude-haiku-4-5"},
-        ["ModelCallFinished model=claude-haiku-4-5 started=0ms main=None usage="],
+        ["ModelCallFinished model=claude-haiku-4-5 started=0ms main=None usage= provider=anthropic"],
     ),
     (
         "numbers that are none",
         "api_request",
         {"model": "m", "input_tokens": "undefined", "output_tokens": "-3", "cost_usd": "NaN", "query_source": "x"},
-        ["ModelCallFinished model=m started=0ms main=False usage="],
+        ["ModelCallFinished model=m started=0ms main=False usage= provider=anthropic"],
     ),
     (
         "a given-up call",
@@ -221,3 +225,55 @@ def test_2_0_76_has_its_session_metric_in_terminals_only() -> None:
     shown = log("claude_code.session.count", {**said, "start_type": "fresh"})
     ghost = log("claude_code.session.count", {**said, "start_type": "continue"})
     assert ("shows=True" in told(NAME, shown)[0], "shows=True" in told(NAME, ghost)[0]) == (True, False)
+
+
+COUNTER: dict[str, Any] = {"session.id": SESSION, "model": "claude-opus-5-5", "query_source": "main"}
+
+
+def point(name: str, number: float, said: dict[str, Any], *, cumulative: bool = False, at: int = 0) -> Record:
+    return replace(
+        log(f"claude_code.{name}", {**COUNTER, **said}),
+        signal="metrics",
+        number=number,
+        cumulative=cumulative,
+        start=NOW - 60_000_000,
+        at=NOW + at,
+    )
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind"),
+    [("input", "input"), ("output", "output"), ("cacheRead", "cache_read"), ("cacheCreation", "cache_write")],
+)
+def test_a_counter_of_tokens(type_: str, kind: str) -> None:
+    began = NOW - 60_000_000
+    assert told(NAME, point("token.usage", 12.0, {"type": type_})) == [
+        f"UsageMeasured model=claude-opus-5-5 kind={kind} amount=12.0 provider=anthropic series=main||| began={began}"
+    ]
+
+
+def test_a_counter_of_dollars_and_the_mark_of_a_long_context() -> None:
+    (event,) = events(NAME, point("cost.usage", 0.0069359999999999995, {"model": "claude-sonnet-4-5[1m]"}))
+    assert isinstance(event, ev.UsageMeasured)
+    assert (event.kind, event.model, event.amount) == ("cost", "claude-sonnet-4-5", Decimal("0.0069359999999999995"))
+
+
+@pytest.mark.parametrize(("number", "type_"), [(0, "input"), (-1, "input"), (1e300, "input"), (1, "x")])
+def test_a_counter_of_nothing_or_of_what_nobody_knows(number: float, type_: str) -> None:
+    assert told(NAME, point("token.usage", number, {"type": type_})) == []
+
+
+def test_a_point_is_known_again() -> None:
+    said = {"type": "input"}
+    keys = [events(NAME, point("token.usage", 5, said, at=at))[0].key for at in (0, 0, 1)]
+    assert keys[0] == keys[1] != keys[2]
+    assert events(NAME, point("token.usage", 5, said, cumulative=True))[0].key not in keys
+
+
+def test_one_hour_writes_are_told_apart_and_the_fast_mode_and_who_is_paid() -> None:
+    said = {**CALL, "session.id": SESSION, "cache_creation_1h_tokens": 1400, "speed": "fast"}
+    event = events(NAME, log("api_request", {**said, "query_source": "sdk", "anthropic.provider": "bedrock"}))[-1]
+    assert isinstance(event, ev.ModelCallFinished)
+    assert event.usage
+    assert (event.usage.cache_write, event.usage.cache_write_1h) == (1500, 1400)
+    assert (event.fast, event.provider) == (True, "aws")

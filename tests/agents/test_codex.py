@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.agents.saying import SESSION, events, log, span, told
+from tests.agents.saying import NOW, SESSION, events, log, span, told
 
 NAME = "codex"
 CHILD = "01a20261-eac1-7cd3-8021-c66145f956b4"
@@ -71,7 +71,7 @@ LOGS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         "an answer, its numbers as text",
         "sse_event",
         {**SPOKEN, **COUNTS},
-        ["ModelCallFinished model=gpt usage=input:400,cache_read:600,output:50,reasoning:20"],
+        ["ModelCallFinished model=gpt usage=input:400,cache_read:600,output:50,reasoning:20 provider=openai"],
     ),
     ("its other record", "sse_event", {**SPOKEN, "duration_ms": "12"}, []),
     ("a warm-up", "sse_event", {**SPOKEN, **ZEROES}, []),
@@ -80,7 +80,7 @@ LOGS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         "more cached than there was",
         "sse_event",
         {**SPOKEN, "input_token_count": "5", "cached_token_count": "9"},
-        ["ModelCallFinished model=gpt usage=cache_read:9"],
+        ["ModelCallFinished model=gpt usage=cache_read:9 provider=openai"],
     ),
     ("a tool", "tool_decision", {**TOOL, "decision": "approved"}, ["ToolStarted call=c name=exec_command"]),
     (
@@ -117,6 +117,20 @@ LOGS: list[tuple[str, str, dict[str, Any], list[str]]] = [
         "agent_response",
         {"parent.conversation.id": CHILD},
         [f"SessionDetail parent={CHILD}", "TurnFinished outcome=completed weak=True"],
+    ),
+    (
+        "what a turn cost",
+        "turn_cost",
+        {"turn.id": "01a2025c-efd6-72b1-aa22-713825985ea3", "usage.estimated_usd": "0.012345", "model": "gpt"},
+        ["TurnPriced turn=01a2025c-efd6-72b1-aa22-713825985ea3 began=1795335974870000 cost=0.012345 model=gpt"],
+    ),
+    ("a turn of no price", "turn_cost", {"turn.id": "t", "usage.estimated_usd": "NaN"}, []),
+    ("a price of no turn", "turn_cost", {"usage.estimated_usd": "0.5"}, []),
+    (
+        "a turn whose id tells no time began by then",
+        "turn_cost",
+        {"turn.id": "zzzzzzzz-zzzz-7zzz-zzzz-zzzzzzzzzzzz", "usage.estimated_usd": "1"},
+        [f"TurnPriced turn=zzzzzzzz-zzzz-7zzz-zzzz-zzzzzzzzzzzz began={NOW} cost=1"],
     ),
     ("unread", "startup_phase", {}, []),
 ]

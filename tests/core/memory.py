@@ -6,16 +6,9 @@ from dataclasses import dataclass, field
 
 from aimond.core.ledger import BUCKET
 from aimond.core.rows import CallRow, CountedRow, Past, Rows, SessionRow, TurnRow
-from aimond.core.snapshot import Basis
 from aimond.core.usage import NOTHING, Spent
 
 Key = tuple[str, str]
-
-
-def spent(row: CallRow) -> Spent:
-    """What a row adds to the sums."""
-    reported, computed = int(row.basis is Basis.REPORTED), int(row.basis is Basis.COMPUTED)
-    return Spent(row.requests, row.usage, row.cost or NOTHING.cost, reported, computed)
 
 
 @dataclass
@@ -44,13 +37,13 @@ class Memory:
         models: dict[str, Spent] = {}
         calls = [call for found, call in self.calls.items() if found[:2] == key]
         for call in calls:
-            models[call.model] = models.get(call.model, NOTHING) + spent(call)
+            models[call.model] = models.get(call.model, NOTHING) + call.spent
         turns = sorted((turn for found, turn in self.turns.items() if found[:2] == key), key=lambda turn: turn.number)
         keys = [call.key for call in calls] + [found[2] for found in self.counted if found[:2] == key]
-        return Past(session=self.sessions[key], turns=turns[-6:], models=models, keys=keys)
+        return Past(session=self.sessions[key], turns=turns[-6:], models=models, keys=keys, calls=calls)
 
     def buckets(self) -> dict[int, Spent]:
         sums: dict[int, Spent] = {}
         for call in self.calls.values():
-            sums[call.at // BUCKET] = sums.get(call.at // BUCKET, NOTHING) + spent(call)
+            sums[call.at // BUCKET] = sums.get(call.at // BUCKET, NOTHING) + call.spent
         return sums

@@ -35,6 +35,7 @@ COMMON: dict[str, Any] = {
     "pid": PID,
 }
 USAGE = st.none() | st.builds(Usage, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT)
+COST = st.sampled_from([None, Decimal(0), Decimal("1e-9"), Decimal(10) ** 9])
 MAIN, YES = st.sampled_from([True, False, None]), st.booleans()
 FIELDS: dict[type[ev.Event], dict[str, Any]] = {
     ev.SessionDetail: {"parent": WORD, "asks": MAIN, "hidden": YES, "shows": YES, "main_model": WORD, "model": WORD},
@@ -47,7 +48,15 @@ FIELDS: dict[type[ev.Event], dict[str, Any]] = {
         "main": MAIN,
         "ends": MAIN,
         "usage": USAGE,
-        "cost": st.sampled_from([None, Decimal(0), Decimal("1e-9"), Decimal(10) ** 9]),
+        "cost": COST,
+    },
+    ev.TurnPriced: {"turn": WORD, "began": TIME, "cost": COST.map(lambda cost: cost or Decimal(0)), "model": WORD},
+    ev.UsageMeasured: {
+        "model": WORD,
+        "kind": st.sampled_from(["input", "output", "cost"]),
+        "amount": st.sampled_from([Decimal(1), Decimal("0.5"), Decimal(10) ** 15]),
+        "began": TIME,
+        "cumulative": YES,
     },
     ev.ModelCallFailed: {"main": MAIN, "error_class": WORD, "final": YES, "aborted": YES},
     ev.ToolStarted: {"call": WORD, "name": WORD, "asked": MAIN},

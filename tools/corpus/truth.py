@@ -39,7 +39,7 @@ class Turn:
 @dataclass(frozen=True, slots=True)
 class Session:
     """One session id. ``pid`` is the process the user started, ``errors`` the times of failed model calls, ``usage``
-    what the log records carry of its tokens."""
+    what its telemetry carries of its tokens."""
 
     id: str
     kind: str
@@ -76,7 +76,7 @@ def _session(raw: dict[str, Any]) -> Session:
         pid=raw.get("process_pid") or 0,
         turns=tuple(_turn(number, turn) for number, turn in enumerate(raw["turns"], 1)),
         errors=tuple(error["t"] for error in raw.get("errors") or ()),
-        usage=_usage(raw.get("observable_usage_logs") or {}),
+        usage=_usage(raw.get("observable_usage") or {}),
     )
 
 

@@ -2,6 +2,7 @@
 
 from aimond.agents.agent import Agent
 from aimond.agents.claude_code.hooks import hook_events
+from aimond.agents.claude_code.metering import COST_USED, PROVIDER, TOKENS_USED
 from aimond.agents.claude_code.telemetry import NAME, READERS, TITLE, events
 from aimond.core.state import Patience
 from aimond.core.turn import SECOND
@@ -12,7 +13,7 @@ AGENT = Agent(
     scopes=("com.anthropic.claude_code",),
     names=("claude_code.",),
     spans=frozenset({"claude_code.interaction", "claude_code.llm_request", "claude_code.tool"}),
-    metrics=frozenset({"claude_code.session.count"}),
+    metrics=frozenset({"claude_code.session.count", TOKENS_USED, COST_USED}),
     read=frozenset(READERS),
     ignored=frozenset(
         {
@@ -35,4 +36,5 @@ AGENT = Agent(
     patience=Patience(settle=7 * SECOND, unattended=8 * SECOND, one_per_process=True),
     events=events,
     hook_events=hook_events,
+    provider=PROVIDER,
 )

@@ -1,6 +1,7 @@
 """Claude Code's log records and spans as events. Seen in 2.0.76, 2.1.100, 2.1.200 and 2.1.330.
 
-Tokens and cost are counted from ``api_request`` alone: ``llm_request`` spans and the metrics tell of the same calls.
+Tokens and cost are counted from ``api_request``: ``llm_request`` spans tell of the same calls, and so do the metrics,
+but for a stream that was cut with Esc, which stands in the metrics alone (2.1.330).
 """
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from aimond.agents.agent import SOURCES, count, dollars, error_class, error_text, micros, word
+from aimond.agents.agent import SOURCES, dollars, error_class, error_text, micros, word
+from aimond.agents.claude_code.metering import COST_USED, FAST, TOKENS_USED, measured, provider_of, usage_of
 from aimond.core import event as ev
-from aimond.core.usage import Usage
 from aimond.otlp.record import Record
 
 NAME: Final = "claude-code"
@@ -106,17 +107,9 @@ def _api_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
         asks=MAIN.get(source),
         started=record.at - micros(attributes, "duration_ms"),
         cost=dollars(attributes, "cost_usd"),
-        usage=_usage(record),
-    )
-
-
-def _usage(record: Record) -> Usage:
-    attributes = record.attributes
-    return Usage(
-        input=count(attributes, "input_tokens"),
-        cache_read=count(attributes, "cache_read_tokens"),
-        cache_write=count(attributes, "cache_creation_tokens"),
-        output=count(attributes, "output_tokens"),
+        usage=usage_of(record),
+        provider=provider_of(record),
+        fast=attributes.text("speed") == FAST,
     )
 
 
@@ -204,7 +197,7 @@ def _llm_request(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
         key=record.span,
         model=word(record.attributes, "model"),
         started=record.start,
-        told=_usage(record) or None,
+        told=usage_of(record) or None,
         ends=False if record.attributes.text("stop_reason") == "tool_use" else None,
     )
 
@@ -221,6 +214,8 @@ def _tool_span(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
 READERS: Final[dict[str, Callable[[Record, dict[str, Any]], Iterator[ev.Event]]]] = {
     "managed_settings_resolved": _startup,
     "claude_code.session.count": _session_count,
+    TOKENS_USED: measured,
+    COST_USED: measured,
     "user_prompt": _user_prompt,
     "api_request": _api_request,
     "api_error": _api_error,

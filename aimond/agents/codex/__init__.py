@@ -2,7 +2,7 @@
 
 from aimond.agents.agent import Agent
 from aimond.agents.codex.hooks import hook_events
-from aimond.agents.codex.telemetry import NAME, READERS, TITLE, TURN_SPAN, events
+from aimond.agents.codex.telemetry import NAME, PROVIDER, READERS, TITLE, TURN_SPAN, events
 from aimond.core.state import Patience
 from aimond.core.turn import SECOND
 
@@ -18,7 +18,6 @@ AGENT = Agent(
         {
             "codex.auth_recovery",
             "codex.startup_phase",
-            "codex.turn_cost",
             "codex.turn_ttft",
             "codex.websocket_connect",
             "codex.websocket_event",
@@ -36,7 +35,9 @@ AGENT = Agent(
         failure=20 * SECOND,
         denies_silently=True,
         sub_agents_share_trace=True,
+        prices_turns=True,
     ),
     events=events,
     hook_events=hook_events,
+    provider=PROVIDER,
 )

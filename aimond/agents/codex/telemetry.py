@@ -9,9 +9,10 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from aimond.agents.agent import SOURCES, count, error_class, error_text, micros, word
+from aimond.agents.agent import SOURCES, count, dollars, error_class, error_text, micros, word
 from aimond.agents.payload import clean
 from aimond.core import event as ev
+from aimond.core.books import key_of
 from aimond.core.usage import Usage
 from aimond.otlp.record import Record
 
@@ -23,6 +24,8 @@ SHARED_DAEMON: Final = "codex-app-server"
 # What a terminal of that daemon still says itself: one nameless record per prompt that is typed into it (0.169.0).
 TERMINAL_SCOPE: Final = "codex_otel::events::session_telemetry"
 TURN_SPAN: Final = "session_task.turn"
+# Whoever serves it (``provider_name`` is the user's own word): the models are OpenAI's, else their name tells whose.
+PROVIDER: Final = "openai"
 
 
 def events(record: Record, pid: int) -> Iterator[ev.Event]:
@@ -120,6 +123,7 @@ def _sse_event(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
         **common,
         key=_key(record, model, str(whole), str(output)),
         model=model,
+        provider=PROVIDER,
         usage=Usage(
             input=max(0, whole - cached - written),
             cache_read=cached,
@@ -168,6 +172,27 @@ def _agent_response(record: Record, common: dict[str, Any]) -> Iterator[ev.Event
     yield ev.TurnFinished(**common, outcome=ev.Outcome.COMPLETED, weak=True)
 
 
+def _turn_cost(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
+    """What a turn cost, up to 150 s after it, cut ones too; only where the API tells (0.169.0, API keys). Its id is a
+    UUIDv7, whose first 48 bits are the ms when it was made."""
+    attributes = record.attributes
+    turn, cost = word(attributes, "turn.id"), dollars(attributes, "usage.estimated_usd")
+    if turn and cost is not None:
+        model, began = word(attributes, "model"), _made(turn) or record.at
+        key = key_of(turn, began, record.at, cost, model)
+        yield ev.TurnPriced(**common, key=key, turn=turn, began=began, cost=cost, model=model)
+
+
+def _made(id_: str) -> int:
+    digits = id_.replace("-", "")
+    if len(digits) != 32 or digits[12] != "7":
+        return 0
+    try:
+        return int(digits[:12], 16) * 1000
+    except ValueError:
+        return 0
+
+
 def _turn_span(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
     """The exact end of a turn: sums of tokens if it went well, zeros if it failed, none if it was cut (0.169.0)."""
     attributes, prefix = record.attributes, "codex.turn.token_usage."
@@ -194,5 +219,6 @@ READERS: Final[dict[str, Callable[[Record, dict[str, Any]], Iterator[ev.Event]]]
     "codex.tool_decision": _tool_decision,
     "codex.tool_result": _tool_result,
     "codex.agent_response": _agent_response,
+    "codex.turn_cost": _turn_cost,
     TURN_SPAN: _turn_span,
 }

@@ -2,7 +2,7 @@
 
 from aimond.agents.agent import Agent
 from aimond.agents.gemini_cli.hooks import hook_events
-from aimond.agents.gemini_cli.telemetry import NAME, READERS, SPANS, TITLE, events
+from aimond.agents.gemini_cli.telemetry import NAME, PROVIDER, READERS, SPANS, TITLE, events
 from aimond.core.snapshot import State
 from aimond.core.state import Patience
 from aimond.core.turn import SECOND
@@ -37,5 +37,6 @@ AGENT = Agent(
     ),
     events=events,
     hook_events=hook_events,
+    provider=PROVIDER,
     pid_key="process.pid",  # of the relaunched child, which shows the session
 )

@@ -17,6 +17,7 @@ from aimond.otlp.record import Record
 
 NAME: Final = "gemini-cli"
 TITLE: Final = "Gemini CLI"
+PROVIDER: Final = "google"
 
 # ``role`` of a call (0.61.0; absent in 0.21.3): the conversation and its sub-agents. All others are helpers.
 MAIN_ROLES: Final = ("main", "subagent")
@@ -99,6 +100,7 @@ def _api_response(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
         main=_main(record),
         started=record.at - micros(attributes, "duration_ms"),
         ends=(CALLS_A_TOOL not in answer) if answer else None,
+        provider=PROVIDER,
         usage=Usage(
             input=max(0, whole - cached),
             cache_read=cached,

@@ -70,6 +70,7 @@ def _model_call(record: Record, common: dict[str, Any]) -> Iterator[ev.Event]:
         key=record.span,
         model=model,
         started=record.start,
+        provider=word(attributes, "gen_ai.provider.name") or word(attributes, "gen_ai.system"),
         usage=Usage(
             input=max(0, whole - read - written),  # the conventions count the cache as input
             cache_read=read,

@@ -1,0 +1,114 @@
+"""Money and tokens of all sessions: prices calls, and books them and the corrections to them, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from aimond.core import event as ev
+from aimond.core.books import Change
+from aimond.core.journal import Journal
+from aimond.core.ledger import Ledger
+from aimond.core.price import Pricing
+from aimond.core.session import Session
+from aimond.core.snapshot import Basis
+from aimond.core.turn import SECOND
+from aimond.core.usage import NOTHING
+
+# How long records of calls may come after the metrics that count them: Claude Code's logs leave every 5 s (2.1.330).
+LOGS_LATE: Final = 10 * SECOND
+# Told of usage alone, not of work: they wake no session up.
+MONEY: Final = (ev.TurnPriced, ev.UsageMeasured)
+
+
+class Accounts:
+    """The totals of all sessions, in the ledger, in each session and in what history is to keep."""
+
+    def __init__(self, pricing: Pricing, journal: Journal | None = None) -> None:
+        self.pricing, self.ledger, self.journal = pricing, Ledger(), journal
+        self._held: dict[Session, int] = {}
+
+    def priced(self, event: ev.Event) -> ev.Event:
+        """The event; a call with its price by the table."""
+        if type(event) is ev.ModelCallFinished and event.usage is not None:
+            event = self.pricing.priced(event)
+            if event.cost is not None and event.computed is not None and not event.estimated:
+                self.pricing.compare(event.model, event.cost, event.computed)
+        return event
+
+    def called(self, session: Session, call: ev.ModelCallFinished) -> None:
+        """Count a call, which its session has counted."""
+        if call.usage is None:
+            return
+        self.ledger.add(call.at, call.spent)
+        if session.patience.prices_turns:
+            session.books.called(call)
+            self.turns_changed(session)
+        if session.books.is_cut(call.model):
+            self._settle(session, call.model)
+
+    def turns_changed(self, session: Session) -> None:
+        """A turn, a call of one or the price of one is news: let the prices of turns stand for those of their calls."""
+        if not session.books.turns:
+            return
+        changes = session.books.turn_changes(session.prompts)
+        self._book(session, changes)
+        for model in {change.now.model for change in changes}:
+            spent = session.models[model]
+            if spent.basis is Basis.REPORTED and spent.tabled == spent.requests:
+                self.pricing.compare(model, spent.cost, spent.table)
+
+    def told(self, session: Session, event: ev.TurnPriced | ev.UsageMeasured, now: int) -> bool:
+        """Take in what a turn cost or a metric counted; whether the session looks different now."""
+        if event.key and not session.keys.add(event.key):
+            return False
+        again = session.keys.counted(event.key)
+        if self.journal is not None and not again:
+            self.journal.count(session, event)
+        if isinstance(event, ev.TurnPriced):
+            session.books.priced(event)
+            self.turns_changed(session)
+            return True
+        if not again:
+            session.books.measured.add(event)
+        self._held.setdefault(session, now + LOGS_LATE)
+        return False
+
+    def resumed(self, session: Session, now: int) -> None:
+        """An earlier run may have been about to count what its metrics had told."""
+        if session.books.measured.models:
+            self._held[session] = now + LOGS_LATE
+
+    @property
+    def due(self) -> int | None:
+        """When metrics will have been waited for long enough, µs since the epoch."""
+        return min(self._held.values(), default=None)
+
+    def settle(self, now: int) -> list[Session]:
+        """Count what metrics alone have told until now; the sessions it was told of."""
+        sessions = [session for session, due in self._held.items() if due <= now]
+        for session in sessions:
+            self._settle_all(session)
+        return sessions
+
+    def review(self, session: Session) -> None:
+        """The same for one session, as soon as its logs are known to be complete: a later one has come, or its end."""
+        if session in self._held and (session.ended_at or session.logged_at > session.books.measured.until):
+            self._settle_all(session)
+
+    def _settle_all(self, session: Session) -> None:
+        del self._held[session]
+        for model in session.books.measured.models:
+            self._settle(session, model)
+
+    def _settle(self, session: Session, model: str) -> None:
+        surplus = session.books.surplus(model, session.models.get(model, NOTHING))
+        spent = self.pricing.priced(surplus).spent if surplus else NOTHING
+        self._book(session, session.books.cut_changes(model, spent))
+
+    def _book(self, session: Session, changes: Iterable[Change]) -> None:
+        for change in changes:
+            session.book(change.now.model, change.added)
+            self.ledger.add(change.now.at, change.added)
+            if self.journal is not None:
+                self.journal.correct(session, change)
