@@ -26,6 +26,7 @@ from aimond.core.change import (
 from aimond.core.session import Session
 from aimond.core.snapshot import SessionSnapshot
 from aimond.core.turn import SECOND
+from aimond.pricing import Prices
 from aimond.spine import Spine
 
 # Virtual time after the last line, so that timers fire.
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def replay(tape: tapes.Tape, *, only_otlp: bool = False) -> Iterator[dict[str, Any]]:
     """The tape's changes as they would have come on the bus, then all sessions that were ever visible."""
-    spine = Spine()
+    spine = Spine(pricing=Prices())
     ended: dict[tuple[str, str], float] = {}
     moments = [*((line.t, line) for line in tape.lines), ((tape.lines[-1].t if tape.lines else 0.0) + AFTERWARDS, None)]
     for t, line in moments:
@@ -151,6 +152,7 @@ def _final(spine: Spine, session: Session, ended: dict[tuple[str, str], float]) 
             "reasoning": spent.usage.reasoning,
             "cost": _plain(spent.known_cost),
             "cost_basis": spent.basis.value,
+            "table_cost": _plain(spent.table) if spent.tabled else None,
         }
         for model, spent in sorted(spine.tracker.usage(session).items())
     }
