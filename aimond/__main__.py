@@ -39,6 +39,9 @@ def parser() -> argparse.ArgumentParser:
     which = focus.add_mutually_exclusive_group()
     which.add_argument("session", nargs="?", metavar="ID", help="as for explain; else the one that most needs you")
     which.add_argument("--next", action="store_true", help="the one that most needs you, again and again the next")
+    prices = commands.add_parser("prices", help="show what models are taken to cost, and who says so")
+    prices.add_argument("model", nargs="*", metavar="MODEL", help="which (those that the monitor has seen)")
+    prices.add_argument("--config", type=Path, metavar="FILE", help="instead of $XDG_CONFIG_HOME/aimond/config.toml")
     hook = commands.add_parser("hook", help="tell the monitor what a CLI tells its hooks; for the CLIs' settings")
     hook.add_argument("agent", metavar="AGENT", help="whose hook it is: claude, codex or gemini")
     hook.add_argument("payload", nargs="?", metavar="JSON", help="as Codex gives it to its notify program; else stdin")
@@ -48,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     setup.add_argument("--remove", action="store_true", help="take back what setup has changed")
     doctor = commands.add_parser("doctor", help="tell whether the CLIs reach the monitor, and what to do if not")
     doctor.add_argument("cli", nargs="?", choices=["claude", "codex", "gemini"], help="which (all)")
-    for command in (status, watch, explain, doctor):
+    for command in (status, watch, explain, prices, doctor):
         command.add_argument("--json", action="store_true", help="print JSON")
     return top
 
