@@ -8,15 +8,16 @@ from typing import Any, Final
 from aimond.core import event as ev
 from aimond.core import farewell
 from aimond.core.accounts import MONEY, Accounts
-from aimond.core.change import Change, ErrorSeen, SessionAdded, SessionRemoved
+from aimond.core.change import Change
 from aimond.core.evidence import Reason
-from aimond.core.families import Traces, has_busy_child, sub_agents_first
-from aimond.core.hidden import Servants, related
+from aimond.core.families import Traces
+from aimond.core.hidden import Servants
 from aimond.core.journal import Journal
 from aimond.core.lives import Lives
 from aimond.core.price import UNPRICED, Pricing
 from aimond.core.resume import session as made_from
-from aimond.core.review import last_name, review, show
+from aimond.core.review import last_name, show
+from aimond.core.reviews import Reviews
 from aimond.core.rows import Past
 from aimond.core.session import Session
 from aimond.core.sessions import KEPT, NO_PATIENCE, Key, Sessions
@@ -26,7 +27,6 @@ from aimond.core.turn import SECOND
 from aimond.core.usage import NOTHING, Spent, by_model
 
 CAN_BE_SEEN: Final = (State.COMPLETED, State.FAILED, State.QUIET)
-_NEVER: Final = 2**63
 
 
 class Tracker:
@@ -43,7 +43,7 @@ class Tracker:
         journal: Journal | None = None,
         pricing: Pricing = UNPRICED,
     ) -> None:
-        self.patience, self.expire, self.max_visible, self.project_of = patience, expire, visible, project_of
+        self.patience, self.project_of = patience, project_of
         self.sessions = Sessions(patience, max(KEPT, 2 * visible))
         self.journal, self.accounts = journal, Accounts(pricing, journal)
         self.ledger = self.accounts.ledger
@@ -51,9 +51,17 @@ class Tracker:
         self._servants = Servants(self.sessions)
         self._touched: dict[Key, None] = {}
         self._lives = Lives(self.sessions, self._touched)
-        self._due: dict[Key, int] = {}
-        self._shown: dict[Key, SessionSnapshot] = {}
-        self._failed: list[tuple[Session, str]] = []
+        self.reviews = Reviews(
+            self.sessions,
+            self._touched,
+            self._servants,
+            self._lives,
+            self.accounts,
+            project_of,
+            journal,
+            expire,
+            visible,
+        )
 
     # -- in -----------------------------------------------------------------------------------------
 
@@ -67,40 +75,17 @@ class Tracker:
                     self._touched[event.agent, event.session] = None
             else:
                 self._session_event(event, now)
-        return self._review(now)
+        return self.reviews.changes(now)
 
     def tick(self, now: int) -> list[Change]:
         """Let time pass: silence is a fact too."""
-        for key in [key for key, due in self._due.items() if due <= now]:
-            session = self.sessions[key]
-            self._touched[key] = None
-            if session.leaves and session.leaves <= now:
-                session.end(session.leaves - farewell.FLUSH, farewell.LEAVES)
-            if self._expires(session) <= now:
-                session.end(now, "expired")
+        self.reviews.end_what_is_due(now)
         self._touched.update(((each.agent, each.id), None) for each in self.accounts.settle(now))
-        return self._review(now)
+        return self.reviews.changes(now)
 
     def deadline(self) -> int | None:
         """When ``tick`` has something to do, µs since the epoch; None: never, unless an event comes."""
-        return min((*self._due.values(), *filter(None, [self.accounts.due])), default=None)
-
-    def _expires(self, session: Session) -> int:
-        return _NEVER if session.pid in self._lives else session.last_seen + self.expire
-
-    def _reviewed(self, session: Session) -> None:
-        """Keep what readers are shown of it, and when it may change by itself."""
-        key = session.agent, session.id
-        if self.journal is not None:
-            self.journal.touch(session)
-        due = min(session.verdict.until or _NEVER, session.leaves or _NEVER, self._expires(session))
-        self._due.pop(key, None)
-        if session.visible and due < _NEVER:
-            self._due[key] = due
-        if session.visible and session.seen:
-            self._shown[key] = session.seen
-        else:
-            self._shown.pop(key, None)
+        return min(filter(None, (self.reviews.deadline(), self.accounts.due)), default=None)
 
     def resume(self, past: Iterable[Past], now: int) -> None:
         """Take over sessions of an earlier run; nobody is told of them, as nobody has been told of anything yet."""
@@ -115,7 +100,7 @@ class Tracker:
                 self._servants.restore(key, one.session.serves)
             if session.ended_at and session.shown and not session.hidden:
                 session.seen = show(session, NOTHING, self.project_of)
-        self._review(now)
+        self.reviews.changes(now)
 
     def serves(self, session: Session) -> str:
         """The id of the session that this hidden one works for, "" if none."""
@@ -164,44 +149,10 @@ class Tracker:
 
     def _call_failed(self, session: Session, event: ev.ModelCallFailed) -> None:
         if not event.aborted and not session.keys.counted(event.key):
-            self._failed.append((session, event.error_class))
+            self.reviews.failed(session, event.error_class)
 
     def _said_farewell(self, session: Session, event: ev.SessionEnded) -> None:
         farewell.say(session, event, self._lives)
-
-    # -- out ----------------------------------------------------------------------------------------
-
-    def _review(self, now: int) -> list[Change]:
-        """What is different now, session by session, sub-agents before those who wait for them."""
-        touched = [self.sessions[key] for key in self._touched if key in self.sessions]
-        concerned = dict.fromkeys(each for one in touched for each in related(one, self.sessions, self._servants))
-        self._touched.clear()
-        changes: list[Change] = []
-        for session in sub_agents_first(concerned, self.sessions):
-            if not session.ended_at and self._lives.exit_of(session.pid):
-                session.end(self._lives.exit_of(session.pid), "exited")
-            self.accounts.review(session)
-            if (session.shown and not session.hidden) or session.visible:
-                busy = has_busy_child(session, self.sessions)
-                changes += review(session, now, busy, self._servants.spent(session), self.project_of)
-                self._reviewed(session)
-        if self._failed:
-            changes += [ErrorSeen(session.seen, failure) for session, failure in self._failed if session.seen]
-            self._failed.clear()
-        if SessionAdded in map(type, changes):
-            changes += self._evict(now)
-        if SessionRemoved in map(type, changes):
-            self.sessions.forget()
-        return changes
-
-    def _evict(self, now: int) -> list[Change]:
-        changes: list[Change] = []
-        longest_silent = sorted(self.sessions.visible, key=lambda session: session.last_seen)
-        for session in longest_silent[: max(0, len(longest_silent) - self.max_visible)]:
-            session.end(now, "evicted")
-            changes += review(session, now, False, NOTHING, self.project_of)
-            self._reviewed(session)
-        return changes
 
     # -- readers ------------------------------------------------------------------------------------
 
@@ -211,7 +162,7 @@ class Tracker:
 
     def shown(self) -> list[SessionSnapshot]:
         """The visible sessions, in any order."""
-        return list(self._shown.values())
+        return list(self.reviews.shown.values())
 
     def usage(self, session: Session) -> Mapping[str, Spent]:
         """What a session used per model, with the hidden threads that served it."""
@@ -232,13 +183,13 @@ class Tracker:
             return []
         session.newest.acknowledged = session.verdict.state
         self._touched[session.agent, session.id] = None
-        return self._review(now)
+        return self.reviews.changes(now)
 
     def focusable(self, session: Session, can: bool, now: int) -> list[Change]:
         """Whether its terminal can be brought to the front, as the desktop says."""
         session.can_focus = can
         self._touched[session.agent, session.id] = None
-        return self._review(now)
+        return self.reviews.changes(now)
 
 
 _OF_PROCESSES: Final[dict[type[ev.Event], Callable[[Lives, Any], None]]] = {
