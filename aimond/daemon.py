@@ -15,13 +15,17 @@ from typing import Any, Final
 from aimond import __version__, upkeep
 from aimond.agents.agent import Agent
 from aimond.answers import Answers
+from aimond.bus.connection import session_address
 from aimond.bus.service import Service
 from aimond.commands import hook
 from aimond.config import Config
 from aimond.core.change import Change
 from aimond.core.output import Output
+from aimond.core.policy import Policy
 from aimond.core.turn import SECOND
+from aimond.desktop.desk import Desk
 from aimond.desktop.focus import Focus
+from aimond.desktop.notifier import Notifier
 from aimond.desktop.sway import Sway
 from aimond.hooks import receive as hooks
 from aimond.hooks.listen import AlreadyListening, listening
@@ -62,7 +66,13 @@ class Daemon:
         self._counters = Counters()
         self._answers = Answers(self._spine, self._publish, self._hooked, _now)
         self._bus = Service(self._answers, bus_address)
-        self._outputs: list[Output] = [self._bus]
+        self._notifier = Notifier(
+            lambda: bus_address or session_address(),
+            Policy.of(config.notifications.model_dump()),
+            Desk(is_inhibited=self._answers.inhibited, acknowledge=self._answers.acknowledge),
+            _now,
+        )
+        self._outputs: list[Output] = [self._bus, self._notifier]
         if config.sway.enabled:
             self._answers.desktop = focus = Focus(Sway(), trail, self._answers, config.sway)
             self._outputs.append(focus)
