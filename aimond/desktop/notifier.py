@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -17,27 +16,18 @@ from dbus_fast.aio import MessageBus
 
 from aimond.core.board import Board, Entry
 from aimond.core.change import Change
-from aimond.core.notice import Kind, Notice
+from aimond.core.notice import Kind
 from aimond.core.policy import Policy
 from aimond.core.snapshot import SessionSnapshot
 from aimond.desktop.desk import Desk
 from aimond.desktop.looks import DISMISS, looks
-from aimond.desktop.server import DIED, DISMISSED, Server
+from aimond.desktop.server import DIED, DISMISSED, Server, Shown
 
 _LOG: Final = logging.getLogger(__name__)
 
 FIRST_RETRY: Final = 0.1
 LAST_RETRY: Final = 5.0
 _SECOND: Final = 1_000_000
-
-
-@dataclass(slots=True)
-class _Shown:
-    """What the daemon was told of an entry: its ``number`` there (0: none), and whether an answer is due."""
-
-    number: int = 0
-    notice: Notice | None = None
-    is_due: bool = False
 
 
 class Notifier:
@@ -53,7 +43,7 @@ class Notifier:
     ) -> None:
         self._address, self._desk, self._now, self._wall = address, desk, now, wall
         self._board = Board(policy, desk.is_looked_at)
-        self._shown: dict[Entry, _Shown] = {}
+        self._shown: dict[Entry, Shown] = {}
         self._server: Server | None = None
         self._identity = ""
         self._timer: asyncio.TimerHandle | None = None
@@ -102,11 +92,20 @@ class Notifier:
         try:
             with suppress(EOFError, OSError):
                 await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+        except asyncio.CancelledError:
+            await self._take_questions_along(self._server)
+            raise
         finally:
             self._identity, self._server = self._server.identity, None
             for shown in self._shown.values():
                 shown.is_due = False
             bus.disconnect()
+
+    async def _take_questions_along(self, server: Server) -> None:
+        """Nobody would take them away any more, and they do not go by themselves."""
+        numbers = [shown.number for entry, shown in self._shown.items() if entry.kind is Kind.WAITING and shown.number]
+        if numbers:
+            await asyncio.wait([server.close(number) for number in numbers], timeout=1.0)
 
     # -- when not -----------------------------------------------------------------------------------
 
@@ -138,7 +137,7 @@ class Notifier:
 
     def _sync_one(self, entry: Entry) -> None:
         """Tell the daemon what an entry says now, unless an answer about it is due: then afterwards."""
-        shown, server = self._shown.setdefault(entry, _Shown()), self._server
+        shown, server = self._shown.setdefault(entry, Shown()), self._server
         if shown.is_due:
             return
         notice = entry.notice

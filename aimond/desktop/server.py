@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from dbus_fast import Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
+
+from aimond.core.notice import Notice
 
 NAME: Final = "org.freedesktop.Notifications"
 PATH: Final = "/org/freedesktop/Notifications"
@@ -29,6 +32,15 @@ _RULES: Final = (
     f"type='signal',sender='{NAME}',path='{PATH}'",
     f"type='signal',sender='{_BUS}',member='NameOwnerChanged',arg0='{NAME}'",
 )
+
+
+@dataclass(slots=True)
+class Shown:
+    """What the daemon was told of an entry: its ``number`` there (0: none), and whether an answer is due."""
+
+    number: int = 0
+    notice: Notice | None = None
+    is_due: bool = False
 
 
 class Listener(Protocol):
@@ -119,11 +131,11 @@ class Server:
 
         self._call(Message(NAME, PATH, NAME, "Notify", signature="susssasa{sv}i", body=list(body)), replied)
 
-    def close(self, number: int) -> None:
-        """Take one away; that it is gone already is no matter."""
+    def close(self, number: int) -> asyncio.Future[None]:
+        """Take one away; that it is gone already is no matter. Done when it was said."""
         self._tokens.pop(number, None)
         flags = MessageFlag.NO_REPLY_EXPECTED | MessageFlag.NO_AUTOSTART
-        self._send(Message(NAME, PATH, NAME, "CloseNotification", signature="u", body=[number], flags=flags))
+        return self._send(Message(NAME, PATH, NAME, "CloseNotification", signature="u", body=[number], flags=flags))
 
     # -- in -----------------------------------------------------------------------------------------
 
@@ -191,9 +203,11 @@ class Server:
         self._replies[message.serial] = done
         self._send(message)
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message) -> asyncio.Future[None]:
+        sending: asyncio.Future[None] = self._bus.send(message)
         # A connection that fails is noticed by whoever keeps it.
-        self._bus.send(message).add_done_callback(lambda sent: sent.cancelled() or sent.exception())
+        sending.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
+        return sending
 
 
 _SIGNALS: Final[dict[tuple[str, str], Callable[..., None]]] = {

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 
+from aimond.core.policy import Policy
+from aimond.desktop.notifier import Notifier
 from tests.bus.reader import eventually
+from tests.bus.standin import Standin
 from tests.busdaemon import PrivateBus
 from tests.desktop.conftest import Story, User
 from tests.desktop.screen import NAME, Screen, screen
@@ -139,3 +143,20 @@ async def test_a_question_held_back_is_shown_by_the_next_daemon_only_if_it_may(
         user.inhibits = False
         told.notifier.publish([])
         await shown.until(lambda: shown.texts == [WAITS])
+
+
+async def test_questions_go_with_us_and_completions_stay(
+    bus: PrivateBus, shown: Screen, user: User, source: Standin
+) -> None:
+    notifier = Notifier(lambda: bus.address, Policy(), user.desk(), user.now)
+    running = asyncio.ensure_future(notifier.run())
+    told = Story(notifier, source)
+    for name in ("waits", "asks", "done"):
+        told.begins(name)
+    told.waits("waits")
+    told.waits("asks")
+    told.completes("done")
+    await shown.until(lambda: len(shown.shown) == 3)
+    running.cancel()
+    await shown.until(lambda: shown.texts == [DONE])
+    await asyncio.wait([running])
