@@ -24,9 +24,10 @@ REPLACED: Final = "replaced"
 
 
 class Entry:
-    """One notification: the notices it is made of, of one kind, the newest last."""
+    """One notification: the notices it is made of, of one kind, the newest last; ``key`` is that of the first ever."""
 
     def __init__(self, notice: Notice, now: int) -> None:
+        self.key = notice.key
         self.notices: dict[Key, Notice] = {notice.key: notice}
         self.kind, self.newest = notice.kind, now
 

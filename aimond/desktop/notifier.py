@@ -98,7 +98,8 @@ class Notifier:
         finally:
             self._identity, self._server = self._server.identity, None
             for shown in self._shown.values():
-                shown.is_due = False
+                if shown.is_due:  # whether it was heard, nobody knows
+                    shown.is_due, shown.notice = False, None
             bus.disconnect()
 
     async def _take_questions_along(self, server: Server) -> None:
@@ -113,9 +114,8 @@ class Notifier:
         if self._desk.is_inhibited() or (self._server and self._server.inhibited):
             return True
         policy = self._board.policy
-        if kind is Kind.WAITING and policy.waiting_in_quiet_hours:
-            return False
-        return self._quiet_until() is not None
+        let_through = kind is Kind.WAITING and policy.waiting_in_quiet_hours
+        return not let_through and self._quiet_until() is not None
 
     def _quiet_until(self) -> datetime | None:
         return self._board.policy.silent_until(self._wall(self._now()).replace(tzinfo=None))
@@ -137,16 +137,15 @@ class Notifier:
 
     def _sync_one(self, entry: Entry) -> None:
         """Tell the daemon what an entry says now, unless an answer about it is due: then afterwards."""
-        shown, server = self._shown.setdefault(entry, Shown()), self._server
+        shown, server = self._shown.get(entry) or self._heir(entry), self._server
         if shown.is_due:
             return
         notice = entry.notice
         if notice is None:
-            if shown.number and not server:
-                return
-            if shown.number and server:
+            if server and shown.number:
                 server.close(shown.number)
-            del self._shown[entry]
+            if server or not shown.number:
+                del self._shown[entry]
         elif server and notice != shown.notice:
             if server.capabilities is None:
                 server.ask()
@@ -154,11 +153,18 @@ class Notifier:
             shown.notice, shown.is_due = notice, True
             can_focus = any(each.session and self._desk.can_focus(each.session) for each in entry.notices.values())
             body = looks(notice, shown.number, can_focus, server.capabilities)
-            server.notify(body, lambda number, error: self._answered(entry, number, error))
+            server.notify(body, lambda number, error: self._answered(shown, number, error))
 
-    def _answered(self, entry: Entry, number: int, error: str) -> None:
-        shown = self._shown.get(entry)
-        if shown is None:
+    def _heir(self, entry: Entry) -> Shown:
+        """What is known of a new entry: that of one before of its session which could not go yet."""
+        before = next((old for old in self._shown if old.key == entry.key and old.notice is None), None)
+        self._shown[entry] = shown = self._shown.pop(before) if before else Shown(entry)
+        shown.entry = entry
+        return shown
+
+    def _answered(self, shown: Shown, number: int, error: str) -> None:
+        entry = shown.entry
+        if self._shown.get(entry) is not shown:
             return
         shown.is_due, shown.number = False, number
         if error:
@@ -198,8 +204,7 @@ class Notifier:
                 self._sync_one(entry)
 
     def closed(self, number: int, reason: int) -> None:
-        """It ran out, or the user closed it: who does that has seen it. One that takes its place is on its way to the
-        screen, though: this came before the answer to that."""
+        """It ran out, or the user closed it and so has seen it; unless another takes its place at this moment."""
         entry = self._find(number)
         if entry and not self._shown[entry].is_due:
             keys = list(entry.notices)

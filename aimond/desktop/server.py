@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from dbus_fast import Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
+from aimond.core.board import Entry
 from aimond.core.notice import Notice
 
 NAME: Final = "org.freedesktop.Notifications"
@@ -38,6 +39,7 @@ _RULES: Final = (
 class Shown:
     """What the daemon was told of an entry: its ``number`` there (0: none), and whether an answer is due."""
 
+    entry: Entry
     number: int = 0
     notice: Notice | None = None
     is_due: bool = False
@@ -204,8 +206,8 @@ class Server:
         self._send(message)
 
     def _send(self, message: Message) -> asyncio.Future[None]:
-        sending: asyncio.Future[None] = self._bus.send(message)
         # A connection that fails is noticed by whoever keeps it.
+        sending: asyncio.Future[None] = self._bus.send(message) if self._bus.connected else self._loop.create_future()
         sending.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
         return sending
 

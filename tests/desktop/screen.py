@@ -72,6 +72,8 @@ class Screen:
     def answer(self, call: Message) -> Message | bool:
         if call.message_type is not MessageType.METHOD_CALL or call.path != PATH:
             return False
+        if not self.bus.connected:
+            return True
         if self.is_stalled:
             self._late.append(call)
             return True

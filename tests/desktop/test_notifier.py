@@ -61,9 +61,9 @@ async def test_changes_while_an_answer_is_due_become_one_call(shown: Screen, tol
     told.waits(reason="question")
     told.completes()
     shown.go_on()
-    await asyncio.sleep(0)
     await shown.until(lambda: shown.texts == [DONE])
-    assert len(shown.shown) == 1
+    assert shown.told[3:] == [f"show {WAITS}", f"show {DONE}"]
+    assert shown.calls[-1].replaces == shown.calls[-2].number
 
 
 async def test_a_question_that_was_answered_before_it_was_shown_does_not_stay(shown: Screen, told: Story) -> None:
