@@ -38,9 +38,10 @@ class Entry:
 
 
 class Board:
-    """All entries, and the questions that are held back while nothing may be shown."""
+    """All entries, and what is held back: questions while nothing may be shown, anything as long as ``is_looked_at``
+    does not know yet (None)."""
 
-    def __init__(self, policy: Policy, is_looked_at: Callable[[SessionSnapshot], bool]) -> None:
+    def __init__(self, policy: Policy, is_looked_at: Callable[[SessionSnapshot], bool | None]) -> None:
         self.policy, self._is_looked_at = policy, is_looked_at
         self._entries: dict[Key, Entry] = {}
         self._held: dict[Key, Notice] = {}
@@ -49,7 +50,7 @@ class Board:
 
     @property
     def holds(self) -> bool:
-        """Whether a question is held back."""
+        """Whether anything is held back."""
         return bool(self._held)
 
     def entries(self) -> list[Entry]:
@@ -128,6 +129,11 @@ class Board:
                 self._leave(notice.key)
             if notice.kind is Kind.WAITING:
                 self._held[notice.key] = notice
+            return
+        if notice.session and self._is_looked_at(notice.session) is None:
+            if notice.kind in STATE_OF:
+                self._leave(notice.key)
+            self._held[notice.key] = notice
             return
         entry = self._entries.get(notice.key)
         if entry and notice.kind is Kind.BUDGET:

@@ -19,7 +19,7 @@ from aimond.core.change import Change
 from aimond.core.notice import Kind
 from aimond.core.policy import Policy
 from aimond.core.snapshot import SessionSnapshot
-from aimond.desktop.desk import Desk
+from aimond.desktop.desk import Desk, Gaze
 from aimond.desktop.looks import DISMISS, looks
 from aimond.desktop.server import DIED, DISMISSED, Server, Shown
 
@@ -42,7 +42,7 @@ class Notifier:
         wall: Callable[[int], datetime] = lambda now: datetime.fromtimestamp(now / _SECOND).astimezone(),
     ) -> None:
         self._address, self._desk, self._now, self._wall = address, desk, now, wall
-        self._board = Board(policy, desk.is_looked_at)
+        self._board = Board(policy, Gaze(desk.is_looked_at, lambda: self.publish(())))
         self._shown: dict[Entry, Shown] = {}
         self._server: Server | None = None
         self._identity = ""

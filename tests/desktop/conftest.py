@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +24,7 @@ class User:
 
     def __init__(self) -> None:
         self.looks_at: set[str] = set()
+        self.unsure: dict[str, asyncio.Future[bool]] = {}
         self.inhibits = False
         self.focused: list[tuple[str, str, str]] = []
         self.acknowledged: list[str] = []
@@ -35,11 +36,14 @@ class User:
     def desk(self) -> Desk:
         return Desk(
             is_inhibited=lambda: self.inhibits,
-            is_looked_at=lambda session: session.id in self.looks_at,
+            is_looked_at=self._looks_at,
             can_focus=_has_terminal,
             focus=self._focus,
             acknowledge=lambda agent, session_id: self.acknowledged.append(f"{agent}:{session_id}"),
         )
+
+    def _looks_at(self, session: SessionSnapshot) -> bool | Awaitable[bool]:
+        return self.unsure.get(session.id) or session.id in self.looks_at
 
     async def _focus(self, agent: str, session_id: str, token: str) -> bool:
         self.focused.append((agent, session_id, token))

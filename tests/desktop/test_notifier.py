@@ -115,6 +115,30 @@ async def test_nothing_is_shown_of_what_the_user_looks_at(shown: Screen, told: S
     assert len(shown.shows) == 1
 
 
+async def test_what_the_user_may_look_at_is_shown_once_it_is_known_that_he_does_not(
+    shown: Screen, told: Story, user: User
+) -> None:
+    names = ("seen", "unseen", "answered", "broken")
+    for name in names:
+        told.begins(name, project=name)
+        user.unsure[name] = asyncio.get_running_loop().create_future()
+        told.waits(name)
+    told.begins("other", project="other")
+    told.waits("other")
+    await shown.until(lambda: len(shown.shown) == 1)
+    told.goes_on("answered")
+    user.unsure["seen"].set_result(True)
+    user.unsure["broken"].set_exception(RuntimeError("a window is lost"))
+    user.unsure["unseen"].set_result(False)
+    user.unsure["answered"].set_result(False)
+    await shown.until(lambda: len(shown.shown) == 3)
+    told.completes("other")
+    await shown.until(lambda: any("is done" in text for text in shown.texts))
+    waiting = sorted(text.split()[3] for text in shown.texts if "waiting" in text)
+    assert waiting == ["broken", "unseen"]
+    assert not told.notifier._board.holds
+
+
 async def test_nothing_is_shown_while_inhibited_and_what_still_waits_afterwards(
     shown: Screen, told: Story, user: User
 ) -> None:
