@@ -20,8 +20,8 @@ async def _nowhere(agent: str, session_id: str, token: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """``is_looked_at``: the user has it in front; where that takes a while, what will tell. ``focus`` brings it there by
-    its agent, its id, and an activation token that may be empty; false if it cannot.
+    """``is_looked_at``: the user has it in front; where that takes a while, what will tell. ``focus`` brings it there:
+    by its agent, its id, and an activation token that may be empty; false if it cannot.
     """
 
     is_inhibited: Callable[[], bool] = lambda: False
