@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from aimond import __version__
 from aimond.core.change import Change, Health, Reason, Totals
+from aimond.core.inhibitions import Inhibitions
 from aimond.core.snapshot import SessionSnapshot
 from aimond.core.turn import SECOND
 from aimond.hooks.message import Delivered, delivered
 from aimond.spine import Spine
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Desktop(Protocol):
@@ -38,6 +42,7 @@ class Answers:
     ) -> None:
         self._spine, self._publish, self._hooked, self._now = spine, publish, hooked, now
         self.desktop: Desktop | None = None
+        self._inhibitions = Inhibitions()
 
     def sessions(self) -> list[SessionSnapshot]:
         return self._spine.tracker.shown()
@@ -55,6 +60,24 @@ class Answers:
 
     def hook(self, agent: str, payload: str, context: dict[str, Any]) -> None:
         self._hooked(delivered({"agent": agent, "payload": payload, "context": context}, self._now()))
+
+    def inhibited(self) -> bool:
+        return bool(self._inhibitions)
+
+    def inhibit(self, caller: str, application: str, reason: str) -> int:
+        cookie = self._inhibitions.add(caller)
+        _LOG.info("%s (%s) wants no notifications: %s", application[:80], caller, reason[:200])
+        self._publish([])
+        return cookie
+
+    def uninhibit(self, caller: str, cookie: int) -> bool:
+        self._inhibitions.end(caller, cookie)
+        self._publish([])
+        return self._inhibitions.holds(caller)
+
+    def caller_left(self, caller: str) -> None:
+        self._inhibitions.left(caller)
+        self._publish([])
 
     def acknowledge(self, agent: str, session_id: str) -> None:
         session = self._spine.tracker.find(f"{agent}:{session_id}")

@@ -6,10 +6,11 @@ import os
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d"
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -95,6 +96,30 @@ class Prices(Section):
         return self.__pydantic_extra__ or {}
 
 
+class Notifications(Section):
+    """What is shown as notifications. ``min_duration`` is in seconds; quiet hours are by the clock on the wall."""
+
+    enabled: bool = True
+    kinds: tuple[Literal["waiting", "failed", "completed", "quiet", "budget"], ...] = (
+        "waiting",
+        "failed",
+        "completed",
+        "quiet",
+        "budget",
+    )
+    min_duration: Annotated[float, Field(ge=0, le=86_400)] = 10
+    muted_agents: tuple[str, ...] = ()
+    muted_projects: tuple[str, ...] = ()
+    quiet_hours: Annotated[str, Field(pattern=f"^({CLOCK}-{CLOCK})?$")] = ""
+    waiting_in_quiet_hours: bool = False
+    show_cost: bool = True
+
+    @field_validator("muted_projects")
+    @classmethod
+    def _at_home(cls, projects: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(Path(each).expanduser()) if each.startswith("~") else each for each in projects)
+
+
 class Log(Section):
     """What is logged, to stderr."""
 
@@ -109,6 +134,7 @@ class Config(Section):
     hooks: Hooks = Hooks()
     sway: Sway = Sway()
     prices: Prices = Prices()
+    notifications: Notifications = Notifications()
     log: Log = Log()
 
 

@@ -15,13 +15,17 @@ from typing import Any, Final
 from aimond import __version__, upkeep
 from aimond.agents.agent import Agent
 from aimond.answers import Answers
+from aimond.bus.connection import session_address
 from aimond.bus.service import Service
 from aimond.commands import hook
 from aimond.config import Config
 from aimond.core.change import Change
 from aimond.core.output import Output
+from aimond.core.policy import Policy
 from aimond.core.turn import SECOND
+from aimond.desktop.desk import Desk
 from aimond.desktop.focus import Focus
+from aimond.desktop.notifier import Notifier
 from aimond.desktop.sway import Sway
 from aimond.hooks import receive as hooks
 from aimond.hooks.listen import AlreadyListening, listening
@@ -43,6 +47,18 @@ def _now() -> int:
     return time.time_ns() // 1000
 
 
+def _desk(answers: Answers, focus: Focus | None) -> Desk:
+    """What notifications need; without windows, nobody knows what is looked at."""
+    if focus is None:
+        return Desk(is_inhibited=answers.inhibited, acknowledge=answers.acknowledge)
+    return Desk(
+        is_inhibited=answers.inhibited,
+        acknowledge=answers.acknowledge,
+        is_looked_at=lambda session: focus.may_be_looked_at(session) and focus.looked_at(session),
+        focus=lambda agent, session_id, token: focus.focus(agent, session_id),
+    )
+
+
 class Daemon:
     """The monitor."""
 
@@ -62,10 +78,12 @@ class Daemon:
         self._counters = Counters()
         self._answers = Answers(self._spine, self._publish, self._hooked, _now)
         self._bus = Service(self._answers, bus_address)
-        self._outputs: list[Output] = [self._bus]
-        if config.sway.enabled:
-            self._answers.desktop = focus = Focus(Sway(), trail, self._answers, config.sway)
-            self._outputs.append(focus)
+        focus = Focus(Sway(), trail, self._answers, config.sway) if config.sway.enabled else None
+        self._answers.desktop = focus
+        desk = _desk(self._answers, focus)
+        policy = Policy.of(config.notifications.model_dump())
+        self._notifier = Notifier(lambda: bus_address or session_address(), policy, desk, _now)
+        self._outputs: list[Output] = [self._bus, self._notifier, *([focus] if focus else [])]
         self._witness = Witness(self._spine.registry, self._process_started, self._process_exited)
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0

@@ -28,6 +28,10 @@ missing() {
     command -v i3 >/dev/null || echo i3-wm
     command -v Xvfb >/dev/null || echo xvfb
     command -v xterm >/dev/null || echo xterm
+    command -v mako >/dev/null || echo mako-notifier
+    command -v swaync >/dev/null || echo sway-notification-center
+    command -v grim >/dev/null || echo grim
+    [ -d /usr/share/icons/Adwaita ] || echo adwaita-icon-theme
 }
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {

@@ -50,10 +50,13 @@ def _runtime() -> Path:
 
 
 class Connection:
-    """One connection at a time, whose calls are answered by ``answer``."""
+    """One connection at a time, whose calls are answered by ``answer``; ``lost`` is told when the bus died."""
 
-    def __init__(self, answer: Callable[[Message], Message | bool], address: str | None) -> None:
+    def __init__(
+        self, answer: Callable[[Message], Message | bool], address: str | None, lost: Callable[[], None] = lambda: None
+    ) -> None:
         self._answer = answer
+        self._lost = lost
         self._address = address
         self._bus: MessageBus | None = None
         self._outbox: Outbox | None = None
@@ -81,6 +84,7 @@ class Connection:
         while True:
             await self._closed()
             _LOG.warning("lost the session bus; trying to come back")
+            self._lost()
             delay = FIRST_RETRY
             while not await self._reopen():
                 await asyncio.sleep(delay)

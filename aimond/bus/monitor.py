@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from dbus_fast import DBusError, Variant
+from dbus_fast import DBusError, ErrorType, Variant
 from dbus_fast.unpack import unpack_variants
 
+from aimond.bus.callers import Callers
 from aimond.bus.contract import INTERFACE_VERSION, INVALID_ARGUMENT, MONITOR, NO_SUCH_SESSION
 from aimond.bus.session import entry, path
 from aimond.bus.source import Results, Source
 from aimond.bus.values import money, text, variant
 from aimond.core.change import Health, Reason
+from aimond.core.inhibitions import TooMany
 from aimond.core.snapshot import RANK, SessionSnapshot, State, most_urgent
 
 _COUNTED: Final = {
@@ -47,13 +49,14 @@ def _current(urgent: list[SessionSnapshot], state: State | None) -> str:
 
 
 def totals(source: Source) -> dict[str, Any]:
-    """The properties that follow from usage and health."""
+    """The properties that follow from usage, health and what others asked for."""
     used = source.totals()
     return {
         "CostToday": money(used.cost_today),
         "CostTodayBasis": str(used.cost_today_basis),
         "CostMonth": money(used.cost_month),
         "TokensToday": used.tokens_today,
+        "Inhibited": source.inhibited(),
         "TelemetryHealth": {text(agent): _health(health) for agent, health in source.health().items()},
     }
 
@@ -81,12 +84,13 @@ def _reason(reason: Reason) -> dict[str, Variant]:
 
 
 class MonitorObject:
-    """The object at the root. A method of the contract that has no entry in ``methods`` is not supported yet."""
+    """The object at the root, for the length of one ``caller``'s call. A method of the contract that has no entry in
+    ``methods`` is not supported yet."""
 
     interface: Final = MONITOR
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, source: Source, caller: str, callers: Callers) -> None:
+        self._source, self._caller, self._callers = source, caller, callers
         self.methods: dict[str, Callable[..., Results]] = {
             "ListSessions": self._list_sessions,
             "GetSession": self._get_session,
@@ -95,6 +99,8 @@ class MonitorObject:
             "Acknowledge": self._acknowledge,
             "AcknowledgeAll": self._acknowledge_all,
             "Explain": self._explain,
+            "Inhibit": self._inhibit,
+            "Uninhibit": self._uninhibit,
             "Hook": self._hook,
         }
 
@@ -106,7 +112,6 @@ class MonitorObject:
             **summary(sessions := self._source.sessions()),
             "Sessions": [path(session) for session in most_urgent(sessions)],
             **totals(self._source),
-            "Inhibited": False,
         }
         return {name: variant(MONITOR.properties[name].type, value) for name, value in values.items()}
 
@@ -138,6 +143,22 @@ class MonitorObject:
     def _explain(self, name: str) -> list[Any]:
         session = self._find(name)
         return [[_reason(reason) for reason in self._source.explain(session.agent, session.id)]]
+
+    def _inhibit(self, application: str, reason: str) -> list[Any]:
+        try:
+            cookie = self._source.inhibit(self._caller, text(application), text(reason))
+        except TooMany as error:
+            raise DBusError(ErrorType.LIMITS_EXCEEDED, str(error)) from None
+        self._callers.watch(self._caller)
+        return [cookie]
+
+    def _uninhibit(self, cookie: int) -> list[Any]:
+        try:
+            if not self._source.uninhibit(self._caller, cookie):
+                self._callers.unwatch(self._caller)
+        except ValueError as error:
+            raise DBusError(INVALID_ARGUMENT, str(error)) from None
+        return []
 
     def _hook(self, agent: str, payload: str, context: dict[str, Variant]) -> list[Any]:
         try:

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 from dbus_fast import DBusError, ErrorType, Message, MessageFlag, MessageType, Variant
 
+from aimond.bus.callers import Callers
 from aimond.bus.contract import FAILED, NOT_SUPPORTED, OURS, ROOT, SESSION, STANDARD, Interface
 from aimond.bus.monitor import MonitorObject
 from aimond.bus.session import SessionObject, path, properties
@@ -75,13 +76,13 @@ class Node:
 
 class Objects:
     """Everything a reader can call. Nothing is kept: each answer is what the source says now. ``send`` is for answers
-    that take a while."""
+    that take a while, and for what is no answer."""
 
     def __init__(self, source: Source, send: Callable[[Message], None]) -> None:
         self._send = send
         self._answering: set[asyncio.Task[None]] = set()
         self._source = source
-        self._monitor = MonitorObject(source)
+        self.callers = Callers(send, source.caller_left)
         self._standard: dict[tuple[str, str], Callable[..., list[Any]]] = {
             (INTROSPECTABLE, "Introspect"): self._introspect,
             (PROPERTIES, "Get"): self._get,
@@ -92,7 +93,10 @@ class Objects:
 
     def answer(self, call: Message) -> Message | bool:
         """The reply to a call, True when it wants none, False for what is not ours to answer."""
-        if call.message_type is not MessageType.METHOD_CALL or call.interface == PEER:
+        if call.message_type is not MessageType.METHOD_CALL:
+            self.callers.hear(call)
+            return False
+        if call.interface == PEER:
             return False
         try:
             gives, results = self._result(call)
@@ -118,7 +122,7 @@ class Objects:
         answering.add_done_callback(self._answering.discard)
 
     def _result(self, call: Message) -> tuple[str, Results]:
-        node, member = self._node(call.path or "/"), call.member or ""
+        node, member = self._node(call.path or "/", call.sender or ""), call.member or ""
         interface = node.interface(call.interface, member)
         method = interface.methods.get(member)
         if method is None:
@@ -132,11 +136,11 @@ class Objects:
             raise DBusError(NOT_SUPPORTED, f"this version of aimond has no {member}")
         return method.gives, own(*call.body)
 
-    def _node(self, at: str) -> Node:
+    def _node(self, at: str, caller: str) -> Node:
         below = f"{at.rstrip('/')}/"
         sessions = {path(session): session for session in self._source.sessions()}
         children = {one[len(below) :].split("/", 1)[0] for one in (ROOT, *sessions) if one.startswith(below)}
-        exported: Exported | None = self._monitor if at == ROOT else None
+        exported: Exported | None = MonitorObject(self._source, caller, self.callers) if at == ROOT else None
         if session := sessions.get(at):
             exported = SessionObject(self._source, session)
         if not exported and not children:

@@ -15,8 +15,8 @@ class Service:
     """``org.ai.Monitor`` for one source. Nothing here blocks, and nothing but ``start`` raises."""
 
     def __init__(self, source: Source, address: str | None = None) -> None:
-        objects = Objects(source, lambda reply: self._connection.send(reply))
-        self._connection = Connection(objects.answer, address)
+        self._objects = objects = Objects(source, lambda message: self._connection.send(message))
+        self._connection = Connection(objects.answer, address, objects.callers.all_gone)
         self._announcer = Announcer(source, self._connection.send)
 
     async def start(self) -> None:

@@ -69,7 +69,7 @@ class Announcer:
         urgent = False
         for change in changes:
             tell = _TELL.get(type(change))
-            if tell:
+            if tell and isinstance(change, core.SessionChange):
                 tell(self, path(change.session), change)
                 urgent |= isinstance(change, _URGENT)
         if urgent:
@@ -137,7 +137,7 @@ class Announcer:
     def _attention(self, at: str, change: core.AttentionNeeded) -> None:
         self._send(signal(ROOT, MONITOR, "AttentionNeeded", at, text(change.session.id), text(change.reason)))
 
-    def _details(self, at: str, change: core.Change) -> None:
+    def _details(self, at: str, change: core.SessionChange) -> None:
         self._late[at] = change.session
         self.totals_changed()
 

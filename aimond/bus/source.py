@@ -40,6 +40,18 @@ class Source(Protocol):
     async def focus_next(self) -> bool:
         """Bring the terminal of the session that most needs its user to the front; false if that cannot be done."""
 
+    def inhibited(self) -> bool:
+        """Whether anybody asked for no notifications."""
+
+    def inhibit(self, caller: str, application: str, reason: str) -> int:
+        """A caller (its unique name on the bus) wants no notifications; its cookie. Raises TooMany."""
+
+    def uninhibit(self, caller: str, cookie: int) -> bool:
+        """End that; whether the caller still holds another. Raises ValueError for what it does not hold."""
+
+    def caller_left(self, caller: str) -> None:
+        """A caller that inhibited is gone."""
+
     def acknowledge(self, agent: str, session_id: str) -> None:
         """The user has seen a visible session."""
 

@@ -19,6 +19,7 @@ from aimond.core.change import (
     Change,
     ErrorSeen,
     SessionAdded,
+    SessionChange,
     SessionRemoved,
     StateChanged,
     TurnCompleted,
@@ -101,6 +102,8 @@ def _take(spine: Spine, tape: tapes.Tape, line: tapes.Line, only_otlp: bool) -> 
 
 def _rows(changes: list[Change], t: float, ended: dict[tuple[str, str], float]) -> Iterator[dict[str, Any]]:
     for change in changes:
+        if not isinstance(change, SessionChange):
+            continue
         session = change.session
         key = (session.agent, session.id)
         name = NAMES.get(type(change))
@@ -112,7 +115,7 @@ def _rows(changes: list[Change], t: float, ended: dict[tuple[str, str], float]) 
             yield {"t": round(t, 6), "change": name, "session_id": session.id, "agent": session.agent, **_more(change)}
 
 
-def _more(change: Change) -> dict[str, Any]:
+def _more(change: SessionChange) -> dict[str, Any]:
     session = change.session
     match change:
         case StateChanged():

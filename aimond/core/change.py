@@ -13,32 +13,37 @@ __all__ = ["Reason"]  # readers of changes want it beside them
 
 @value
 class Change:
-    """Something is different now. ``session`` is the session as it is after the change."""
+    """Something is different now."""
+
+
+@value
+class SessionChange(Change):
+    """Of one session: ``session`` is the session as it is after the change."""
 
     session: SessionSnapshot
 
 
 @value
-class SessionAdded(Change):
+class SessionAdded(SessionChange):
     """A session became visible."""
 
 
 @value
-class SessionRemoved(Change):
+class SessionRemoved(SessionChange):
     """A session is gone: ``exited``, ``ended`` (the CLI said so), ``expired``, ``evicted`` or ``replaced`` (/clear)."""
 
     reason: str
 
 
 @value
-class StateChanged(Change):
+class StateChanged(SessionChange):
     """The derived state is another one than before; why stands in the session's reason, evidence and confidence."""
 
     old: State
 
 
 @value
-class TurnCompleted(Change):
+class TurnCompleted(SessionChange):
     """A turn is over and did what was asked; once per turn. Duration in µs; tokens and cost are those of the turn.
     ``input_tokens`` is the whole input, cache reads and writes included; tokens are None when the records that count
     them are still to come (a hook goes ahead of them), ``cost`` also when no call had a price."""
@@ -54,22 +59,35 @@ class TurnCompleted(Change):
 
 
 @value
-class AttentionNeeded(Change):
+class AttentionNeeded(SessionChange):
     """The user is needed: once per wait, failure or quiet."""
 
     reason: str
 
 
 @value
-class ErrorSeen(Change):
+class ErrorSeen(SessionChange):
     """A model call failed; whether the turn did is told by its state."""
 
     error_class: str
 
 
 @value
-class DetailsChanged(Change):
+class DetailsChanged(SessionChange):
     """Anything else a reader sees: counters, model, directory."""
+
+
+@value
+class BudgetCrossed(Change):
+    """The spending crossed a threshold (``fraction`` of ``limit``) of a budget, that of one ``session`` or of all; once
+    for each threshold and period. ``unit``: ``USD`` or ``tokens``."""
+
+    session: SessionSnapshot | None
+    budget: str
+    spent: Decimal
+    limit: Decimal
+    fraction: float
+    unit: str
 
 
 @value

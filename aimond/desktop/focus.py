@@ -40,6 +40,10 @@ class Focus:
         needy.sort(key=lambda session: (RANK[session.state], session.state_since, session.id))
         return await self._first(needy, follow=True)
 
+    def may_be_looked_at(self, session: SessionSnapshot) -> bool:
+        """Whether ``looked_at`` is worth asking: false where its window has no focus."""
+        return self._places.is_focused(session)
+
     async def looked_at(self, session: SessionSnapshot) -> bool:
         """Whether the focused window is the session's, surely, and shows it: with its tmux pane active. (Whether
         anybody sits there is not known.)"""

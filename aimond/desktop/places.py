@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import Final
 
-from aimond.core.change import Change, SessionRemoved, StateChanged
+from aimond.core.change import Change, SessionChange, SessionRemoved, StateChanged
 from aimond.core.snapshot import SessionSnapshot, State
 from aimond.desktop import titles
 from aimond.desktop.match import Certainty, bonds
@@ -43,6 +43,8 @@ class Places:
 
     def note(self, change: Change) -> None:
         """A session changed: another process or terminal is another place."""
+        if not isinstance(change, SessionChange):
+            return
         session = change.session
         key, known = (session.agent, session.id), (session.pid, session.terminal)
         if isinstance(change, SessionRemoved):

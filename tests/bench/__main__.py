@@ -11,13 +11,14 @@ import sys
 from functools import partial
 from typing import Final
 
-from tests.bench import cpu, latency
+from tests.bench import cpu, latency, notices
 from tests.bench.figure import HEAD, Figure
 
 SESSIONS: Final = (1, 50)
 AGAIN: Final = 4
 MEASUREMENTS: Final = (
     *(partial(latency.measure, sessions) for sessions in SESSIONS),
+    notices.measure,
     *(partial(cpu.measure, kind) for kind in cpu.KINDS),
 )
 

@@ -1,7 +1,7 @@
 """``python -m tests.bench.floor``: a plain aiohttp service that parses but understands nothing, to measure against.
 
-A post is read, parsed as aimond parses it, and answered; one to ``/signal`` is not parsed but sends one signal. Prints
-its port.
+A post is read, parsed as aimond parses it, and answered; one to ``/signal`` is not parsed but sends one signal. Its
+socket ``floor`` takes what hook programs say, and calls Notify for it. Prints its port.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from dbus_fast import Message
+from dbus_fast import Message, Variant
 from dbus_fast.aio import MessageBus
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -49,6 +51,23 @@ def answering(bus: MessageBus) -> Callable[[web.Request], Awaitable[web.Response
     return answer
 
 
+class Hooked(asyncio.Protocol):
+    """A connection of a hook program: when it ends, what it said is parsed, and something is shown."""
+
+    def __init__(self, bus: MessageBus) -> None:
+        self._bus, self._said = bus, b""
+
+    def data_received(self, data: bytes) -> None:
+        self._said += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        session = json.loads(self._said)["payload"]["session_id"]
+        name, path = "org.freedesktop.Notifications", "/org/freedesktop/Notifications"
+        hints = {"urgency": Variant("y", 2), "category": Variant("s", "x-floor")}
+        body = ["floor", 0, "", "somebody waits", session, ["default", "Focus"], hints, 0]
+        self._bus.send(Message(name, path, name, "Notify", signature="susssasa{sv}i", body=body))
+
+
 async def serve() -> None:
     """Serve until killed."""
     bus = await MessageBus().connect()
@@ -58,6 +77,8 @@ async def serve() -> None:
     runner = web.AppRunner(service, access_log=None)
     await runner.setup()
     await web.SockSite(runner, listener).start()
+    hooks = str(Path(os.environ["XDG_RUNTIME_DIR"]) / "floor")
+    await asyncio.get_running_loop().create_unix_server(lambda: Hooked(bus), hooks)
     print("HTTP on port", listener.getsockname()[1], flush=True)
     await asyncio.Event().wait()
 

@@ -19,6 +19,7 @@ from aimond.core.change import (
     Totals,
     TurnCompleted,
 )
+from aimond.core.inhibitions import Inhibitions
 from aimond.core.snapshot import Basis, SessionSnapshot, State
 
 NOW = 1_760_000_000_000_000
@@ -37,6 +38,7 @@ class Standin:
         self.focused: list[str] = []
         self.on_the_way: asyncio.Future[bool] | None = None
         self.hooks: list[tuple[str, str, dict[str, Any]]] = []
+        self.inhibitions = Inhibitions()
         self._sessions: dict[tuple[str, str], SessionSnapshot] = {}
 
     def add(self, session_id: str = "one", agent: str = "claude-code", **fields: Any) -> list[Change]:
@@ -97,6 +99,19 @@ class Standin:
 
     async def focus_next(self) -> bool:
         return await self.focus("claude-code", "one")
+
+    def inhibited(self) -> bool:
+        return bool(self.inhibitions)
+
+    def inhibit(self, caller: str, application: str, reason: str) -> int:
+        return self.inhibitions.add(caller)
+
+    def uninhibit(self, caller: str, cookie: int) -> bool:
+        self.inhibitions.end(caller, cookie)
+        return self.inhibitions.holds(caller)
+
+    def caller_left(self, caller: str) -> None:
+        self.inhibitions.left(caller)
 
     def acknowledge(self, agent: str, session_id: str) -> None:
         self.acknowledged.append((agent, session_id))

@@ -221,8 +221,6 @@ async def test_what_later_versions_bring_is_not_supported(service: Service, sour
     source.add("one")
     later: list[tuple[str, list[Any], dict[str, Any]]] = [
         ("Usage", ["today", "model"], {"takes": "ss"}),
-        ("Inhibit", ["player", "film"], {"takes": "ss"}),
-        ("Uninhibit", [1], {"takes": "u"}),
     ]
     for member, body, where in later:
         assert await reader.error(member, *body, **where) == f"{NAME}.Error.NotSupported"
