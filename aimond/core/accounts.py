@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from aimond.core import event as ev
 from aimond.core.books import Change
+from aimond.core.budget import Budgets, Crossing, Spending, Told
+from aimond.core.change import BudgetCrossed
 from aimond.core.journal import Journal
 from aimond.core.ledger import Ledger
 from aimond.core.price import Pricing
 from aimond.core.session import Session
 from aimond.core.snapshot import Basis
 from aimond.core.turn import SECOND
-from aimond.core.usage import NOTHING
+from aimond.core.usage import NOTHING, Spent
 
 # How long records of calls may come after the metrics that count them: Claude Code's logs leave every 5 s (2.1.330).
 LOGS_LATE: Final = 10 * SECOND
@@ -24,9 +26,14 @@ MONEY: Final = (ev.TurnPriced, ev.UsageMeasured)
 class Accounts:
     """The totals of all sessions, in the ledger, in each session and in what history is to keep."""
 
-    def __init__(self, pricing: Pricing, journal: Journal | None = None) -> None:
+    def __init__(
+        self, pricing: Pricing, served: Callable[[Session], Session | None], journal: Journal | None = None
+    ) -> None:
         self.pricing, self.ledger, self.journal = pricing, Ledger(), journal
+        self.budgets = Budgets()
+        self._served = served
         self._held: dict[Session, int] = {}
+        self._crossed: list[BudgetCrossed] = []
 
     def priced(self, event: ev.Event) -> ev.Event:
         """The event; a call with its price by the table."""
@@ -40,12 +47,35 @@ class Accounts:
         """Count a call, which its session has counted."""
         if call.usage is None:
             return
-        self.ledger.add(call.at, call.spent)
+        self._spend(session, call.at, call.model, call.spent)
         if session.patience.prices_turns:
             session.books.called(call)
             self.turns_changed(session)
         if session.books.is_cut(call.model):
             self._settle(session, call.model)
+
+    def _spend(self, session: Session, at: int, model: str, spent: Spent) -> None:
+        self.ledger.add(at, spent)
+        if self.budgets:
+            whose = self._served(session) or session
+            project = whose.seen.project if whose.seen else ""
+            self._cross(self.budgets.count(at, session.agent, whose.id, project, model, spent), whose)
+
+    def _cross(self, crossings: Iterable[Crossing], session: Session | None) -> None:
+        for crossing in crossings:
+            if self.journal is not None:
+                self.journal.crossed(crossing)
+            self._crossed.append(crossing.told(session.seen if session else None))
+
+    def crossed(self) -> list[BudgetCrossed]:
+        """The thresholds of budgets that were crossed since somebody asked."""
+        crossed, self._crossed = self._crossed, []
+        return crossed
+
+    def restore(self, parts: Iterable[Spending], told: Iterable[Told]) -> None:
+        """Take over what an earlier run has spent of the budgets, and told of them."""
+        self.budgets.restore(parts, told)
+        self._cross(self.budgets.owed(), None)
 
     def turns_changed(self, session: Session) -> None:
         """A turn, a call of one or the price of one is news: let the prices of turns stand for those of their calls."""
@@ -109,6 +139,6 @@ class Accounts:
     def _book(self, session: Session, changes: Iterable[Change]) -> None:
         for change in changes:
             session.book(change.now.model, change.added)
-            self.ledger.add(change.now.at, change.added)
+            self._spend(session, change.now.at, change.now.model, change.added)
             if self.journal is not None:
                 self.journal.correct(session, change)

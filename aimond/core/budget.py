@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from aimond.core.change import BudgetCrossed
+from aimond.core.snapshot import SessionSnapshot
 from aimond.core.usage import Spent
 from aimond.core.value import named, value
 
@@ -57,10 +59,21 @@ class Crossing:
     limit: Decimal
     unit: str
 
+    def told(self, session: SessionSnapshot | None) -> BudgetCrossed:
+        """As readers are told of it; ``session``: whose call it was."""
+        fraction = self.threshold / 100
+        return BudgetCrossed(session, self.budget, self.spent, self.limit, fraction, self.unit)
+
 
 # Budget, of, period; and a threshold of it that was told.
 Place = tuple[str, str, str]
 Told = tuple[str, str, str, int]
+
+
+def utc(at: int) -> date:
+    """The day of a time (µs), where nobody knows the time zone."""
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).date()
+
 
 _FIRST_DAY: Final[dict[str, Callable[[date], date]]] = {
     "day": lambda day: day,
@@ -77,10 +90,10 @@ _OF: Final[dict[str, Callable[[Spending], str]]] = {
 
 class Budgets:
     """All budgets, and what was spent of each. A call counts in the period that its own time lies in, so that neither
-    midnight nor a clock that is set back moves it to another."""
+    midnight nor a clock that is set back moves it to another. ``day_of``: the local day of a time (µs)."""
 
-    def __init__(self, budgets: Sequence[Budget] = ()) -> None:
-        self.budgets = tuple(budgets)
+    def __init__(self, budgets: Sequence[Budget] = (), day_of: Callable[[int], date] = utc) -> None:
+        self.budgets, self._day_of = tuple(budgets), day_of
         self.told: set[Told] = set()
         self._parts: dict[tuple[date, str, str, str], Spending] = {}
         self._sums: dict[Place, Decimal] = {}
@@ -91,10 +104,13 @@ class Budgets:
         for part in parts:
             self._add(part)
 
-    def count(self, part: Spending) -> list[Crossing]:
-        """More was spent; which thresholds that crosses, the lower ones first."""
-        if not self.budgets:
-            return []
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.budgets)
+
+    def count(self, at: int, agent: str, session: str, project: str, model: str, spent: Spent) -> list[Crossing]:
+        """More was spent at that time (µs); which thresholds that crosses, the lower ones first."""
+        part = Spending(self._day_of(at), agent, session, project, model, spent)
         known = self._parts.get(_key(part))
         if known and known.project != part.project:
             self._move(part)

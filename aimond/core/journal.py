@@ -8,9 +8,10 @@ from typing import Any, Final
 from aimond.core import ending
 from aimond.core import event as ev
 from aimond.core.books import Change
+from aimond.core.budget import Crossing
 from aimond.core.event import Outcome
 from aimond.core.evidence import Source
-from aimond.core.rows import CallRow, CountedRow, Rows, SessionRow, TurnRow
+from aimond.core.rows import CallRow, CountedRow, CrossedRow, Rows, SessionRow, TurnRow
 from aimond.core.session import Session
 from aimond.core.snapshot import State
 from aimond.core.turn import Turn
@@ -33,10 +34,11 @@ class Journal:
         self._touched: dict[Key, Session] = {}
         self._calls: list[CallRow] = []
         self._counted: list[CountedRow] = []
+        self._crossed: list[CrossedRow] = []
 
     def __bool__(self) -> bool:
         """Whether there is anything to take."""
-        return bool(self._touched)
+        return bool(self._touched or self._crossed)
 
     def touch(self, session: Session) -> None:
         """Something of that session is different."""
@@ -56,6 +58,10 @@ class Journal:
         """Something was taken in that a later run must not take in again."""
         self._touched[session.agent, session.id] = session
         self._counted.append(CountedRow(event.agent, event.session, event.key, event.at))
+
+    def crossed(self, crossing: Crossing) -> None:
+        """A threshold of a budget was crossed."""
+        self._crossed.append(CrossedRow(crossing.budget, crossing.of, crossing.period, crossing.threshold))
 
     def correct(self, session: Session, change: Change) -> None:
         """What was used under that key is another amount now."""
@@ -80,11 +86,11 @@ class Journal:
     def take(self, serves: Callable[[Session], str], *, intact: bool = False) -> Rows:
         """All that is new. ``serves``: the id of the session that a hidden one works for, "" if none; ``intact``: the
         monitor stops now, and it will be as it is."""
-        rows = Rows(calls=self._calls, counted=self._counted)
+        rows = Rows(calls=self._calls, counted=self._counted, crossed=self._crossed)
         for session in self._touched.values():
             rows.sessions.append(_session(session, serves(session), intact))
             rows.turns.extend(_turns(session))
-        self._touched, self._calls, self._counted = {}, [], []
+        self._touched, self._calls, self._counted, self._crossed = {}, [], [], []
         return rows
 
 

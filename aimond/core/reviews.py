@@ -60,6 +60,7 @@ class Reviews:
             self._accounts.review(session)
             if (session.shown and not session.hidden) or session.visible:
                 changes += self._review(session, now)
+        changes += self._accounts.crossed()
         if self._failed:
             changes += [ErrorSeen(session.seen, failure) for session, failure in self._failed if session.seen]
             self._failed.clear()

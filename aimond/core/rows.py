@@ -117,6 +117,16 @@ class SessionRow:
     intact: bool = False
 
 
+@value
+class CrossedRow:
+    """A threshold of a budget that was told: of the agent, project or model ``of``, in that period, in percent."""
+
+    budget: str
+    of: str
+    period: str
+    threshold: int
+
+
 @named
 class Rows:
     """All that is new since the last ones. Sessions come first, as the others belong to them."""
@@ -125,6 +135,7 @@ class Rows:
     turns: list[TurnRow] = field(default_factory=list)
     calls: list[CallRow] = field(default_factory=list)
     counted: list[CountedRow] = field(default_factory=list)
+    crossed: list[CrossedRow] = field(default_factory=list)
 
 
 @named

@@ -45,10 +45,10 @@ class Tracker:
     ) -> None:
         self.patience, self.project_of = patience, project_of
         self.sessions = Sessions(patience, max(KEPT, 2 * visible))
-        self.journal, self.accounts = journal, Accounts(pricing, journal)
-        self.ledger = self.accounts.ledger
         self._traces = Traces()
         self._servants = Servants(self.sessions)
+        self.journal, self.accounts = journal, Accounts(pricing, self._servants.served_by, journal)
+        self.ledger = self.accounts.ledger
         self._touched: dict[Key, None] = {}
         self._lives = Lives(self.sessions, self._touched)
         self.reviews = Reviews(
