@@ -47,8 +47,7 @@ class Tracker:
         self.sessions = Sessions(patience, max(KEPT, 2 * visible))
         self.journal, self.accounts = journal, Accounts(pricing, journal)
         self.ledger = self.accounts.ledger
-        self._traces = Traces()
-        self._servants = Servants(self.sessions)
+        self._traces, self._servants = Traces(), Servants(self.sessions)
         self._touched: dict[Key, None] = {}
         self._lives = Lives(self.sessions, self._touched)
         self._due: dict[Key, int] = {}
@@ -139,8 +138,7 @@ class Tracker:
                 end_turn(session)
             session.revive(event.at)
         self._lives.bind(session, event.pid)
-        note = _NOTE.get(type(event))
-        if note:
+        if note := _NOTE.get(type(event)):
             note(self, session, news)
 
     def _prompted(self, session: Session, event: ev.PromptSubmitted) -> None:
@@ -158,9 +156,6 @@ class Tracker:
     def _described(self, session: Session, event: ev.SessionDetail) -> None:
         if event.hidden:
             self._servants.prompted(session)
-
-    def _answered(self, session: Session, event: ev.ModelCallFinished) -> None:
-        self.accounts.called(session, event)
 
     def _call_failed(self, session: Session, event: ev.ModelCallFailed) -> None:
         if not event.aborted and not session.keys.counted(event.key):
@@ -249,7 +244,7 @@ _OF_PROCESSES: Final[dict[type[ev.Event], Callable[[Lives, Any], None]]] = {
 _NOTE: Final[dict[type[ev.Event], Callable[[Tracker, Session, Any], None]]] = {
     ev.PromptSubmitted: Tracker._prompted,
     ev.SessionDetail: Tracker._described,
-    ev.ModelCallFinished: Tracker._answered,
+    ev.ModelCallFinished: lambda self, session, call: self.accounts.called(session, call),
     ev.ModelCallFailed: Tracker._call_failed,
     ev.SessionEnded: Tracker._said_farewell,
 }
