@@ -8,6 +8,7 @@ from typing import Any, Final
 from dbus_fast import DBusError, ErrorType, Variant
 from dbus_fast.unpack import unpack_variants
 
+from aimond.bus import usage
 from aimond.bus.callers import Callers
 from aimond.bus.contract import INTERFACE_VERSION, INVALID_ARGUMENT, MONITOR, NO_SUCH_SESSION
 from aimond.bus.session import entry, path
@@ -99,6 +100,7 @@ class MonitorObject:
             "Acknowledge": self._acknowledge,
             "AcknowledgeAll": self._acknowledge_all,
             "Explain": self._explain,
+            "Usage": self._usage,
             "Inhibit": self._inhibit,
             "Uninhibit": self._uninhibit,
             "Hook": self._hook,
@@ -143,6 +145,13 @@ class MonitorObject:
     def _explain(self, name: str) -> list[Any]:
         session = self._find(name)
         return [[_reason(reason) for reason in self._source.explain(session.agent, session.id)]]
+
+    async def _usage(self, period: str, group: str) -> list[Any]:
+        try:
+            rows = await self._source.usage(text(period), text(group))
+        except ValueError as error:
+            raise DBusError(INVALID_ARGUMENT, str(error)) from None
+        return [[usage.entry(row) for row in rows]]
 
     def _inhibit(self, application: str, reason: str) -> list[Any]:
         try:

@@ -13,7 +13,7 @@ from aimond.bus.monitor import summary, totals
 from aimond.bus.session import changed, path, properties
 from aimond.bus.source import Source
 from aimond.bus.standard import OBJECT_MANAGER, PROPERTIES
-from aimond.bus.values import text, variant
+from aimond.bus.values import money, text, variant
 from aimond.core import change as core
 from aimond.core.snapshot import SessionSnapshot
 
@@ -68,8 +68,9 @@ class Announcer:
         """Tell what a batch of events changed."""
         urgent = False
         for change in changes:
-            tell = _TELL.get(type(change))
-            if tell and isinstance(change, core.SessionChange):
+            if isinstance(change, core.BudgetCrossed):
+                self._budget_crossed(change)
+            elif (tell := _TELL.get(type(change))) and isinstance(change, core.SessionChange):
                 tell(self, path(change.session), change)
                 urgent |= isinstance(change, _URGENT)
         if urgent:
@@ -136,6 +137,10 @@ class Announcer:
 
     def _attention(self, at: str, change: core.AttentionNeeded) -> None:
         self._send(signal(ROOT, MONITOR, "AttentionNeeded", at, text(change.session.id), text(change.reason)))
+
+    def _budget_crossed(self, change: core.BudgetCrossed) -> None:
+        spent, limit = money(change.spent), money(change.limit)
+        self._send(signal(ROOT, MONITOR, "BudgetCrossed", text(change.budget), spent, limit, change.fraction))
 
     def _details(self, at: str, change: core.SessionChange) -> None:
         self._late[at] = change.session

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from aimond.core.change import Health, Reason, Totals
+from aimond.core.rows import UsageRow
 from aimond.core.snapshot import SessionSnapshot
 
 # What a method of ours gives back, at once or later.
@@ -39,6 +40,9 @@ class Source(Protocol):
 
     async def focus_next(self) -> bool:
         """Bring the terminal of the session that most needs its user to the front; false if that cannot be done."""
+
+    async def usage(self, period: str, group: str) -> list[UsageRow]:
+        """What was used in a period, by group. Raises ValueError for a period or a group that there is not."""
 
     def inhibited(self) -> bool:
         """Whether anybody asked for no notifications."""

@@ -139,6 +139,17 @@ class Rows:
 
 
 @named
+class UsageRow:
+    """What one day, agent, model, project or session used. ``key``: which; a day as 2026-11-26, "" where it is not
+    known. ``agent`` and ``project`` are those of a session, else ""."""
+
+    key: str
+    agent: str = ""
+    project: str = ""
+    spent: Spent = field(default_factory=Spent)
+
+
+@named
 class Past:
     """What is remembered of one session: its row, its newest turns (oldest first), what it used by model, the keys of
     all that was counted, and of its calls the newest and all corrections (``requests`` 0)."""

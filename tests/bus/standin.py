@@ -20,6 +20,7 @@ from aimond.core.change import (
     TurnCompleted,
 )
 from aimond.core.inhibitions import Inhibitions
+from aimond.core.rows import UsageRow
 from aimond.core.snapshot import Basis, SessionSnapshot, State
 
 NOW = 1_760_000_000_000_000
@@ -39,7 +40,13 @@ class Standin:
         self.on_the_way: asyncio.Future[bool] | None = None
         self.hooks: list[tuple[str, str, dict[str, Any]]] = []
         self.inhibitions = Inhibitions()
+        self.rows: list[UsageRow] = []
         self._sessions: dict[tuple[str, str], SessionSnapshot] = {}
+
+    async def usage(self, period: str, group: str) -> list[UsageRow]:
+        if group != "agent":
+            raise ValueError(f"no such group: {group}")
+        return self.rows
 
     def add(self, session_id: str = "one", agent: str = "claude-code", **fields: Any) -> list[Change]:
         fields = {"title": "Claude Code", "started_at": NOW, "last_activity": NOW, **fields}
