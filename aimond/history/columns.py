@@ -42,13 +42,12 @@ Columns = tuple[Any, ...]
 T = TypeVar("T")
 
 _tokens: Final = attrgetter(*TOKENS)
+_call: Final = attrgetter("requests", *(f"usage.{name}" for name in TOKENS))
 _counts: Final = attrgetter(*COUNTS)
 _session: Final = attrgetter(*SESSION)
 _turn: Final = attrgetter(*TURN)
-_BASES: Final = {basis: basis.value for basis in Basis}
 # For every basis, what one request adds to each of COUNTS.
 _COUNTED: Final = {basis: tuple(int(basis == counted) for counted in COUNTS.values()) for basis in Basis}
-_NO_PRICE: Final = (None, None)
 
 
 def marks(number: int) -> str:
@@ -56,11 +55,8 @@ def marks(number: int) -> str:
     return ", ".join("?" * number)
 
 
-def _bounded(usage: Usage) -> tuple[int, ...]:
-    tokens: tuple[int, ...] = _tokens(usage)
-    if max(tokens) > MOST_TOKENS:
-        return tuple(min(count, MOST_TOKENS) for count in tokens)
-    return tokens
+def _bounded(counts: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(min(count, MOST_TOKENS) for count in counts) if max(counts) > MOST_TOKENS else counts
 
 
 def _money(cost: Decimal) -> tuple[int, int]:
@@ -69,9 +65,10 @@ def _money(cost: Decimal) -> tuple[int, int]:
 
 def call_columns(row: CallRow, session: int, model: int) -> Columns:
     """A row as CALL has it."""
-    money = _NO_PRICE if row.cost is None or not row.cost.is_finite() else _money(row.cost)
+    usd, pico = (None, None) if row.cost is None else _money(row.cost)
     computed = None if row.computed is None else str(row.computed)
-    return (session, row.key, row.at, model, row.requests, *_bounded(row.usage), *money, _BASES[row.basis], computed)
+    counts = _bounded(_call(row))
+    return (session, row.key, row.at, model, *counts, usd, pico, row.basis._value_, computed)
 
 
 def sums_of_calls(calls: Sequence[Columns]) -> list[int]:
@@ -84,7 +81,7 @@ def sums_of_calls(calls: Sequence[Columns]) -> list[int]:
 
 def spent_columns(spent: Spent) -> Columns:
     """A sum as SPENT has it."""
-    return (spent.requests, *_bounded(spent.usage), *_money(spent.cost), *_counts(spent))
+    return (spent.requests, *_bounded(_tokens(spent.usage)), *_money(spent.cost), *_counts(spent))
 
 
 def to_spent(columns: Sequence[int]) -> Spent:

@@ -35,6 +35,13 @@ _WORDS: Final = {
 }
 
 
+def default_path() -> Path:
+    """Where it lies: ``$XDG_STATE_HOME/aimond/history.sqlite3``."""
+    home = os.environ.get("XDG_STATE_HOME")
+    base = Path(home) if home and Path(home).is_absolute() else Path.home() / ".local" / "state"
+    return base / "aimond" / "history.sqlite3"
+
+
 class HeldError(Exception):
     """Another monitor writes this history."""
 

@@ -38,8 +38,11 @@ class Pending:
             self._cut(who, session.turns)
         for turn in rows.turns:
             self._turn((turn.agent, turn.session), turn)
+        calls = self.calls
         for call in rows.calls:
-            self._newest(self.calls, (call.agent, call.session, call.key), call)
+            key = (call.agent, call.session, call.key)
+            calls.pop(key, None)
+            calls[key] = call
         for counted in rows.counted:
             self._newest(self.counted, (counted.agent, counted.session, counted.key), counted)
         self._bound()

@@ -41,13 +41,13 @@ _FIRST: Final = (
         PRIMARY KEY (session, key)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE call (
         session INTEGER NOT NULL REFERENCES session, key TEXT NOT NULL, at INTEGER NOT NULL,
-        model INTEGER NOT NULL REFERENCES model,
+        model INTEGER NOT NULL,
         requests INTEGER NOT NULL, input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL,
         tool_prompt INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
         usd INTEGER, pico INTEGER, basis TEXT NOT NULL, computed TEXT,
         PRIMARY KEY (session, key)) STRICT, WITHOUT ROWID""",
     # What the calls of a quarter of an hour used, by session and model: a month is a few ten thousand of these rows.
-    # (Its sessions are no foreign keys: to delete one would look through all rows.)
+    # (No foreign keys: to delete a session would look through all of them. Models are never deleted.)
     """CREATE TABLE used (
         quarter INTEGER NOT NULL, session INTEGER NOT NULL, model INTEGER NOT NULL,
         requests INTEGER NOT NULL, input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL,

@@ -52,6 +52,13 @@ class Shelf:
         """Open the file, if it can be."""
         self._with(lambda _writer: None, None)
 
+    def add(self, rows: Pending) -> None:
+        """Take rows, to be written."""
+        if self.pending:
+            self.pending.merge(rows)
+        else:
+            self.pending = rows
+
     def write(self) -> bool:
         """Write what is pending; whether all of it has been."""
         if not self.pending:

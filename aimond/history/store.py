@@ -130,11 +130,13 @@ class Store:
         while not closing:
             rows, questions, closing = self._take(earliest)
             with self._shelf_lock:
-                shelf.pending.merge(rows)
-                if shelf.pending and (questions or closing or time.monotonic() >= earliest):
-                    done = shelf.write()
-                    earliest = time.monotonic() + (LINGER if done else pause)
-                    pause = FIRST_PAUSE if done else min(pause * 2, LONGEST_PAUSE)
+                shelf.add(rows)
+                due = time.monotonic() >= earliest
+                if shelf.pending and (due or questions or closing):
+                    if shelf.write():
+                        earliest, pause = time.monotonic() + LINGER, FIRST_PAUSE
+                    elif due:  # questions do not put off the next time
+                        earliest, pause = time.monotonic() + pause, min(pause * 2, LONGEST_PAUSE)
                 self._tell()
                 self._answer(questions)
                 if closing:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from aimond.core.ledger import BUCKET
+from aimond.core.rows import CallRow
 from aimond.history.columns import (
     CALL,
     SESSION,
@@ -80,12 +81,20 @@ class Writer:
             db.executemany(_TURN, [turn_columns(turn, number) for turn in of_session.values()])
         counted = rows.counted.values()
         db.executemany(_COUNTED, [(self._session((row.agent, row.session)), row.key, row.at) for row in counted])
-        sessions, models, calls = self._sessions, self._models, []
-        for row in rows.calls.values():
-            session, model = (row.agent, row.session), (row.model, row.provider)
-            number = sessions.get(session) or self._session(session)
-            calls.append(call_columns(row, number, models.get(model) or self._model(model)))
-        self._call(calls)
+        self._call(list(self._call_columns(rows.calls.values())))
+
+    def _call_columns(self, rows: Iterable[CallRow]) -> Iterator[Columns]:
+        agent = session = model = provider = ""
+        of_session = of_model = 0
+        for row in rows:
+            # Calls of a session mostly come together.
+            if not of_session or row.session != session or row.agent != agent:
+                agent, session = row.agent, row.session
+                of_session = self._session((agent, session))
+            if not of_model or row.model != model or row.provider != provider:
+                model, provider = row.model, row.provider
+                of_model = self._model((model, provider))
+            yield call_columns(row, of_session, of_model)
 
     def _call(self, calls: list[Columns]) -> None:
         """Write calls, of which no two have the same key. Nearly always all are new, and to ask would take as long

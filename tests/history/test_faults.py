@@ -134,6 +134,22 @@ async def test_a_file_that_another_program_has_locked_is_written_to_later(path: 
         await recovers(store, told, path)
 
 
+async def test_asking_does_not_put_off_the_next_try(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_store, "FIRST_PAUSE", 0.2)
+    monkeypatch.setattr(of_store, "LONGEST_PAUSE", 3600)
+    told = Told()
+    async with opened(path, told) as store:
+        assert await store.written()
+        path.unlink()
+        path.mkdir()
+        store.put(calls(call("a")))
+        for _ in range(30):
+            assert await spent(store) == ONE
+        assert told.last == f"{path}: Is a directory"
+        path.rmdir()
+        await recovers(store, told, path, 1)
+
+
 async def test_a_directory_that_cannot_be_made_is_tried_again(path: Path) -> None:
     told = Told()
     path.parent.parent.write_text("in the way")

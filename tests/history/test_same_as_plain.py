@@ -114,7 +114,7 @@ def test_any_puts_are_what_plain_dictionaries_make_of_them(puts: list[Rows], dat
             plain.put(rows)
             part = Pending()
             part.add(rows)
-            shelf.pending.merge(part)
+            shelf.add(part)
             what = data.draw(st.sampled_from(["write", "wait", "ask", "open again"]))
             if what == "write":
                 assert shelf.write()
