@@ -21,6 +21,8 @@ T = TypeVar("T")
 _DAY: Final = 86_400 * SECOND
 # Beyond the size, the oldest days go until a tenth is free again, so that it is not a day with every write.
 _ENOUGH: Final = 0.9
+# How often a deletion that fails is tried again at once.
+_TRIES: Final = 5
 # Bytes of a history that has no file.
 IN_MEMORY: Final = 64 * 2**20
 
@@ -40,6 +42,7 @@ class Shelf:
         # What has happened and cannot be mended: told as long as this one lives.
         self._notice = ""
         self._tidied = 0
+        self._tries = 0
         self._tidying = True
 
     @property
@@ -68,7 +71,7 @@ class Shelf:
         self.pending = Pending()
         self._fault = ""
         if self._clock() - self._tidied >= _DAY or self._with(self._is_full, False):
-            self._tidying = True
+            self._tidying, self._tries = True, 0
         return True
 
     def past(self, since: int, most: int) -> list[Past]:
@@ -92,8 +95,12 @@ class Shelf:
     def tidy(self) -> bool:
         """Delete a part of what is too old or too much; whether there may be more. Due once a day, and when full."""
         if self._tidying:
-            self._tidying = self._with(self._tidy, False)
-            self._tidied = self._tidied if self._tidying else self._clock()
+            more = self._with(self._tidy, None)
+            if more is None:  # locked, perhaps: else again when something has been written
+                self._tidying, self._tries = self._tries < _TRIES, self._tries + 1
+            else:
+                self._tidying, self._tries = more, 0
+                self._tidied = self._tidied if more else self._clock()
         return self._tidying
 
     @property

@@ -140,14 +140,22 @@ async def test_asking_does_not_put_off_the_next_try(path: Path, monkeypatch: pyt
     told = Told()
     async with opened(path, told) as store:
         assert await store.written()
-        path.unlink()
-        path.mkdir()
+        become_directory(path)
         store.put(calls(call("a")))
         for _ in range(30):
             assert await spent(store) == ONE
         assert told.last == f"{path}: Is a directory"
-        path.rmdir()
+        be_gone(path)
         await recovers(store, told, path, 1)
+
+
+def be_gone(directory: Path) -> None:
+    directory.rmdir()
+
+
+def become_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
 
 
 async def test_a_directory_that_cannot_be_made_is_tried_again(path: Path) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from aimond.core.ledger import BUCKET
@@ -103,7 +103,7 @@ class Plain:
         return owner
 
 
-@settings(max_examples=60, deadline=None, database=None, derandomize=True)
+@settings(max_examples=60, deadline=None, database=None, derandomize=True, phases=[Phase.generate])
 @given(puts, st.data())
 def test_any_puts_are_what_plain_dictionaries_make_of_them(puts: list[Rows], data: st.DataObject) -> None:
     plain = Plain()
