@@ -120,6 +120,14 @@ class Notifications(Section):
         return tuple(str(Path(each).expanduser()) if each.startswith("~") else each for each in projects)
 
 
+class History(Section):
+    """What is remembered on disk. ``keep_days`` of calls, in a file of at most ``max_size_mb`` MiB."""
+
+    enabled: bool = True
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] = 400
+    max_size_mb: Annotated[int, Field(ge=8, le=2000)] = 512
+
+
 class Log(Section):
     """What is logged, to stderr."""
 
@@ -135,6 +143,7 @@ class Config(Section):
     sway: Sway = Sway()
     prices: Prices = Prices()
     notifications: Notifications = Notifications()
+    history: History = History()
     log: Log = Log()
 
 
