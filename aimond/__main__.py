@@ -42,6 +42,12 @@ def parser() -> argparse.ArgumentParser:
     prices = commands.add_parser("prices", help="show what models are taken to cost, and who says so")
     prices.add_argument("model", nargs="*", metavar="MODEL", help="which (those that the monitor has seen)")
     prices.add_argument("--config", type=Path, metavar="FILE", help="instead of $XDG_CONFIG_HOME/aimond/config.toml")
+    usage = commands.add_parser("usage", help="tokens and money, by day, agent, model, project or session")
+    usage.add_argument(
+        "period", nargs="?", default="today", metavar="PERIOD", help="today, yesterday, week, month or DATE[/DATE]"
+    )
+    usage.add_argument("--by", default="agent", choices=["agent", "model", "project", "day", "session"], help="(agent)")
+    usage.add_argument("--csv", action="store_true", help="print CSV")
     hook = commands.add_parser("hook", help="tell the monitor what a CLI tells its hooks; for the CLIs' settings")
     hook.add_argument("agent", metavar="AGENT", help="whose hook it is: claude, codex or gemini")
     hook.add_argument("payload", nargs="?", metavar="JSON", help="as Codex gives it to its notify program; else stdin")
@@ -51,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     setup.add_argument("--remove", action="store_true", help="take back what setup has changed")
     doctor = commands.add_parser("doctor", help="tell whether the CLIs reach the monitor, and what to do if not")
     doctor.add_argument("cli", nargs="?", choices=["claude", "codex", "gemini"], help="which (all)")
-    for command in (status, watch, explain, prices, doctor):
+    for command in (status, watch, explain, prices, usage, doctor):
         command.add_argument("--json", action="store_true", help="print JSON")
     return top
 

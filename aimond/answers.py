@@ -10,6 +10,8 @@ from typing import Any, Final, Protocol
 from aimond import __version__
 from aimond.core.change import Change, Health, Reason, Totals
 from aimond.core.inhibitions import Inhibitions
+from aimond.core.period import Period, parse
+from aimond.core.rows import UsageRow
 from aimond.core.snapshot import SessionSnapshot
 from aimond.core.turn import SECOND
 from aimond.hooks.message import Delivered, delivered
@@ -28,6 +30,13 @@ class Desktop(Protocol):
         """That of the session which most needs its user."""
 
 
+class History(Protocol):
+    """Who remembers what was used."""
+
+    async def usage(self, period: Period, group: str) -> list[UsageRow]:
+        """In those days, by group. Raises ValueError for a group that there is not."""
+
+
 class Answers:
     """The bus's source. ``publish`` is told what asking changed, ``hooked`` of a hook; ``now``: µs since the epoch."""
 
@@ -39,7 +48,9 @@ class Answers:
         publish: Callable[[list[Change]], None],
         hooked: Callable[[Delivered], None],
         now: Callable[[], int],
+        history: History,
     ) -> None:
+        self._history = history
         self._spine, self._publish, self._hooked, self._now = spine, publish, hooked, now
         self.desktop: Desktop | None = None
         self._inhibitions = Inhibitions()
@@ -60,6 +71,10 @@ class Answers:
 
     def hook(self, agent: str, payload: str, context: dict[str, Any]) -> None:
         self._hooked(delivered({"agent": agent, "payload": payload, "context": context}, self._now()))
+
+    async def usage(self, period: str, group: str) -> list[UsageRow]:
+        days = parse(period, datetime.now().astimezone().date())
+        return await self._history.usage(days, group)
 
     def inhibited(self) -> bool:
         return bool(self._inhibitions)

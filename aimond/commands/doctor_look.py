@@ -21,8 +21,8 @@ from typing import Final
 
 from aimond.commands.doctor_facts import Holder, Port, Program
 from aimond.commands.doctor_findings import SLOW
-from aimond.config import Otlp
 from aimond.process import peer, proc
+from aimond.sections import Otlp
 
 HOST: Final = "127.0.0.1"
 WAIT: Final = 1.0  # seconds, for an answer from this machine

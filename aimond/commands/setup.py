@@ -21,7 +21,8 @@ import aimond.agents
 from aimond.agents.settings import CliSettings, Refused, Wanted
 from aimond.commands import complain, hook, paint, settings_file, setup_plan
 from aimond.commands.setup_plan import Change, Plan
-from aimond.config import Config, ConfigError, Otlp, load
+from aimond.config import Config, ConfigError, load
+from aimond.sections import Otlp
 
 HOST: Final = "127.0.0.1"
 # A diff's lines, by the state whose colour they take.

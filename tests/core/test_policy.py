@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from aimond.config import Notifications
 from aimond.core.notice import Kind, Notice
 from aimond.core.policy import Hours, Policy
 from aimond.core.snapshot import SessionSnapshot
+from aimond.sections import Notifications
 
 NIGHT = Hours(time(22), time(7))
 NOON = Hours(time(12), time(13, 30))

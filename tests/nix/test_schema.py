@@ -10,7 +10,7 @@ import pytest
 from nix.evaluate import Refused, value_of
 from pydantic import ConfigDict, Field
 
-from aimond.config import Section
+from aimond.sections import Section
 
 
 class Price(Section):

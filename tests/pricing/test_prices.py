@@ -14,13 +14,13 @@ from genai_prices import Usage as LibraryUsage
 from genai_prices import calc_price, data_snapshot
 
 from aimond.config import ConfigError, load
-from aimond.config import Prices as Settings
 from aimond.core import event as ev
 from aimond.core.evidence import Source
 from aimond.core.price import NO_RATES, Rate, Rates
 from aimond.core.snapshot import Basis
 from aimond.core.usage import Usage
 from aimond.pricing import UPDATE_EVERY, Prices, updater
+from aimond.sections import Prices as Settings
 from tests.pricing.published import PUBLISHED
 
 NOW = 1_795_700_000 * 10**6  # 26 November 2026

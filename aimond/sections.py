@@ -1,0 +1,158 @@
+"""The tables of config.toml: every key with its default. ``docs/config.md`` tells of each."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d"
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """A table of the file: unknown keys are refused by name, so that a typing mistake does not pass for a default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Otlp(Section):
+    """Where telemetry is received; on loopback only. A port of 0 takes any free one."""
+
+    http: bool = True
+    http_port: Port = 4318
+    grpc: bool = True
+    grpc_port: Port = 4317
+    hosts: tuple[str, ...] = ()
+    connections: Annotated[int, Field(ge=1, le=100_000)] = 512
+    queue: Annotated[int, Field(ge=1, le=100_000)] = 256
+
+
+class Sessions(Section):
+    """What is kept of sessions. ``expire`` is in seconds of silence, for sessions whose process is unknown."""
+
+    expire: Annotated[int, Field(ge=60)] = 3600
+    max: Annotated[int, Field(ge=1, le=10_000)] = 256
+
+
+class Hooks(Section):
+    """What the CLIs' hooks tell. ``socket``: whether their programs are listened to."""
+
+    socket: bool = True
+
+
+class Sway(Section):
+    """Sway's windows, or i3's. ``acknowledge_after`` is in seconds."""
+
+    enabled: bool = True
+    acknowledge: bool = True
+    acknowledge_after: Annotated[float, Field(ge=0, le=3600)] = 1.0
+    urgent: bool = False
+    ask_titles: bool = True
+
+
+USD = Annotated[Decimal, Field(ge=0, le=10**9, allow_inf_nan=False)]
+
+
+class Tier(Section):
+    """Prices of calls whose whole input is above so many tokens; what is left out costs what it does below."""
+
+    above: Annotated[int, Field(ge=1)]
+    input: USD | None = None
+    cache_read: USD | None = None
+    cache_write: USD | None = None
+    output: USD | None = None
+
+
+class ModelPrice(Section):
+    """What a model costs, in USD per million tokens."""
+
+    input: USD
+    output: USD
+    cache_read: USD | None = None
+    cache_write: USD | None = None
+    tiers: tuple[Tier, ...] = ()
+
+
+class Prices(Section):
+    """What models cost. All keys but ``update`` are models, or ``default`` for those that nobody knows."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, ModelPrice] = Field(init=False)
+
+    update: bool = False
+
+    @property
+    def models(self) -> dict[str, ModelPrice]:
+        """The user's own prices, by model."""
+        return self.__pydantic_extra__ or {}
+
+
+class Notifications(Section):
+    """What is shown as notifications. ``min_duration`` is in seconds; quiet hours are by the clock on the wall."""
+
+    enabled: bool = True
+    kinds: tuple[Literal["waiting", "failed", "completed", "quiet", "budget"], ...] = (
+        "waiting",
+        "failed",
+        "completed",
+        "quiet",
+        "budget",
+    )
+    min_duration: Annotated[float, Field(ge=0, le=86_400)] = 10
+    muted_agents: tuple[str, ...] = ()
+    muted_projects: tuple[str, ...] = ()
+    quiet_hours: Annotated[str, Field(pattern=f"^({CLOCK}-{CLOCK})?$")] = ""
+    waiting_in_quiet_hours: bool = False
+    show_cost: bool = True
+
+    @field_validator("muted_projects")
+    @classmethod
+    def _at_home(cls, projects: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(Path(each).expanduser()) if each.startswith("~") else each for each in projects)
+
+
+class History(Section):
+    """What is remembered on disk. ``keep_days`` of calls, in a file of at most ``max_size_mb`` MiB."""
+
+    enabled: bool = True
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] = 400
+    max_size_mb: Annotated[int, Field(ge=8, le=2000)] = 512
+
+
+class Session(Section):
+    """What is told of each session. ``notify_cost``: USD, when a session has cost that much; 0 is never."""
+
+    notify_cost: USD = Decimal(0)
+
+
+class Budget(Section):
+    """A limit to what is spent. ``of``: which agent, project or model; each its own where it is left out."""
+
+    name: Annotated[str, Field(max_length=80)] = ""
+    scope: Literal["all", "agent", "project", "model"] = "all"
+    of: str = ""
+    period: Literal["session", "day", "week", "month"] = "day"
+    limit: Annotated[Decimal, Field(gt=0, le=10**15, allow_inf_nan=False)]
+    unit: Literal["USD", "tokens"] = "USD"
+    thresholds: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Field(min_length=1)] = (50, 80, 100)
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if self.of and self.scope == "all":
+            raise ValueError("`of` needs a scope: agent, project or model")
+        return self
+
+    @property
+    def title(self) -> str:
+        """Its name; made of what it is where it has none."""
+        of = self.of or ("" if self.scope == "all" else self.scope)
+        return self.name or f"{of} {self.period}".lstrip()
+
+
+class Log(Section):
+    """What is logged, to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
