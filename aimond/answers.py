@@ -51,6 +51,7 @@ class Answers:
         history: History,
     ) -> None:
         self._history = history
+        self.history_error = ""
         self._spine, self._publish, self._hooked, self._now = spine, publish, hooked, now
         self.desktop: Desktop | None = None
         self._inhibitions = Inhibitions()

@@ -19,7 +19,9 @@ from aimond.bus.connection import session_address
 from aimond.bus.service import Service
 from aimond.commands import hook
 from aimond.config import Config
+from aimond.core.budget import Budgets
 from aimond.core.change import Change
+from aimond.core.journal import Journal
 from aimond.core.output import Output
 from aimond.core.policy import Policy
 from aimond.core.turn import SECOND
@@ -27,6 +29,9 @@ from aimond.desktop.desk import Desk
 from aimond.desktop.focus import Focus
 from aimond.desktop.notifier import Notifier
 from aimond.desktop.sway import Sway
+from aimond.historian import Historian, budgets, day_of
+from aimond.history.file import default_path
+from aimond.history.store import Store
 from aimond.hooks import receive as hooks
 from aimond.hooks.listen import AlreadyListening, listening
 from aimond.hooks.message import Delivered
@@ -35,7 +40,7 @@ from aimond.otlp import grpc, http
 from aimond.otlp.ports import listen
 from aimond.otlp.record import Batch, Peer
 from aimond.pricing import Prices
-from aimond.process import place, trail
+from aimond.process import place, proc, trail
 from aimond.spine import Spine
 from aimond.witness import Witness
 
@@ -72,19 +77,26 @@ class Daemon:
             project_of,
             self._vouch,
             self._meet,
+            journal=(journal := Journal()),
             pricing=self._prices,
         )
+        tracker = self._spine.tracker
+        tracker.accounts.budgets = Budgets(budgets(config), day_of)
+        kept = config.history
+        store = Store(default_path() if kept.enabled else None, kept.keep_days, kept.max_size_mb * 2**20, self._forgets)
+        self._witness = Witness(self._spine.registry, self._process_started, self._process_exited)
+        self._historian = Historian(store, tracker, journal, self._witness.started)
         self._queue: deque[Batch] = deque()
         self._counters = Counters()
-        self._answers = Answers(self._spine, self._publish, self._hooked, _now)
+        self._answers = Answers(self._spine, self._publish, self._hooked, _now, self._historian)
         self._bus = Service(self._answers, bus_address)
         focus = Focus(Sway(), trail, self._answers, config.sway) if config.sway.enabled else None
         self._answers.desktop = focus
         desk = _desk(self._answers, focus)
         policy = Policy.of(config.notifications.model_dump())
         self._notifier = Notifier(lambda: bus_address or session_address(), policy, desk, _now)
-        self._outputs: list[Output] = [self._bus, self._notifier, *([focus] if focus else [])]
-        self._witness = Witness(self._spine.registry, self._process_started, self._process_exited)
+        self._to_be_told = [self._bus, self._historian, self._notifier, *([focus] if focus else [])]
+        self._outputs: list[Output] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
 
@@ -93,10 +105,14 @@ class Daemon:
         otlp = self._config.otlp
         hosts = frozenset(otlp.hosts)
         async with AsyncExitStack() as running:
+            running.callback(self._prices.close)
+            running.callback(self._witness.close)
+            self._historian.open()
+            running.callback(self._historian.close)
+            self._historian.recall(_now(), self._lives)
             await self._bus.start()
             running.push_async_callback(self._bus.close)
-            running.callback(self._witness.close)
-            running.callback(self._prices.close)
+            self._outputs = self._to_be_told
             where = []
             if otlp.http:
                 sockets = listen(LOOPBACK, otlp.http_port)
@@ -176,6 +192,17 @@ class Daemon:
 
     def _vouch(self, pid: int, agent: Agent) -> bool:
         return self._witness.vouch(pid, agent)
+
+    def _lives(self, pid: int, start: int, agent: str) -> bool:
+        """Whether that process, of an earlier run, still is one of that agent's; then it is attended to again."""
+        found = self._spine.registry.by_name(agent)
+        return found is not None and proc.is_alive(pid, start) and self._vouch(pid, found)
+
+    def _forgets(self, why: str) -> None:
+        """The history cannot be written, or can again."""
+        _LOG.log(logging.WARNING if why else logging.INFO, "history: %s", why or "all is written again")
+        self._answers.history_error = why
+        self._publish([])
 
     def _process_started(self, pid: int, directory: str, terminal: str) -> None:
         self._publish(self._spine.process_started(pid, _now(), directory, terminal))

@@ -8,7 +8,9 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
+from aimond.config import Config
 from aimond.core import ledger
+from aimond.core.budget import Budget
 from aimond.core.change import Change
 from aimond.core.journal import Journal
 from aimond.core.period import Period
@@ -89,6 +91,25 @@ class Historian:
             self._journal.touch(session)
         self.hand_over(intact=True)
         self._store.close()
+
+
+def budgets(config: Config) -> list[Budget]:
+    """The budgets of the settings; ``session.notify_cost`` is the simplest of them."""
+    wanted = [
+        Budget(
+            name=each.title,
+            limit=each.limit,
+            scope=each.scope,
+            of=each.of,
+            period=each.period,
+            unit=each.unit,
+            thresholds=each.thresholds,
+        )
+        for each in config.budget
+    ]
+    if config.session.notify_cost:
+        wanted.append(Budget(name="session", limit=config.session.notify_cost, period="session", thresholds=(100,)))
+    return wanted
 
 
 def _midnight(day: date) -> int:

@@ -52,6 +52,10 @@ class Witness:
         elif pid:
             self._strangers.append(pid)
 
+    def started(self, pid: int) -> int:
+        """When a process that is attended to started, in ticks since boot; 0 for any other."""
+        return self._known.get(pid, 0)
+
     def vouch(self, pid: int, agent: Agent) -> bool:
         """Whether that process, which a record names, is one of that agent's: pids of other machines and containers
         are other ones here."""

@@ -57,6 +57,7 @@ def totals(source: Source) -> dict[str, Any]:
         "CostTodayBasis": str(used.cost_today_basis),
         "CostMonth": money(used.cost_month),
         "TokensToday": used.tokens_today,
+        "HistoryError": source.history_error,
         "Inhibited": source.inhibited(),
         "TelemetryHealth": {text(agent): _health(health) for agent, health in source.health().items()},
     }

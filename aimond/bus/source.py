@@ -41,6 +41,10 @@ class Source(Protocol):
     async def focus_next(self) -> bool:
         """Bring the terminal of the session that most needs its user to the front; false if that cannot be done."""
 
+    @property
+    def history_error(self) -> str:
+        """Why the history cannot be written, "" when it can."""
+
     async def usage(self, period: str, group: str) -> list[UsageRow]:
         """What was used in a period, by group. Raises ValueError for a period or a group that there is not."""
 

@@ -41,6 +41,7 @@ class Standin:
         self.hooks: list[tuple[str, str, dict[str, Any]]] = []
         self.inhibitions = Inhibitions()
         self.rows: list[UsageRow] = []
+        self.history_error = ""
         self._sessions: dict[tuple[str, str], SessionSnapshot] = {}
 
     async def usage(self, period: str, group: str) -> list[UsageRow]:
