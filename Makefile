@@ -31,7 +31,8 @@ bench:  ## speed, as ratios against a floor measured in the same run
 	@tools/setup.sh test
 	$(PYTHON) -m tests.bench
 
-docs:  ## write what is generated anew: docs/dbus.md, nix/*.json
+docs:  ## write what is generated anew: docs/dbus.md, the manual, nix/*.json
 	@tools/setup.sh test
 	$(PYTHON) tools/gen_dbus_docs.py
 	$(PYTHON) tools/gen_nix.py
+	$(PYTHON) tools/gen_manual.py

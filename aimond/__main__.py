@@ -19,6 +19,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="aimond", description="Knows every AI coding session on this desktop.")
     top.add_argument("--version", action="version", version=f"aimond {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    # For the scripts of the shells: without a help, so that no list shows it.
+    commands.add_parser("complete").add_argument("what", choices=["sessions"])
     run = commands.add_parser("run", help="run the monitor on the session bus, until SIGTERM or SIGINT")
     run.add_argument("--config", type=Path, metavar="FILE", help="instead of $XDG_CONFIG_HOME/aimond/config.toml")
     replay = commands.add_parser("replay", help="play recorded tapes, without a bus, and print what changed")

@@ -1,5 +1,5 @@
 # Everything is read from pyproject.toml: its dependencies are nixpkgs' Python packages of the same names.
-{ lib, coreutils, python3 }:
+{ lib, coreutils, installShellFiles, python3 }:
 let
   project = (lib.importTOML ../pyproject.toml).project;
 
@@ -16,6 +16,7 @@ python3.pkgs.buildPythonApplication {
 
   src = lib.cleanSource ../.;
 
+  nativeBuildInputs = [ installShellFiles ];
   build-system = packagesOf (lib.importTOML ../pyproject.toml).build-system.requires;
   dependencies = packagesOf (project.dependencies ++ project.optional-dependencies.top);
 
@@ -33,6 +34,10 @@ python3.pkgs.buildPythonApplication {
     done
     place dbus/org.ai.Monitor.service "$out/share/dbus-1/services/org.ai.Monitor.service"
     install -Dm644 dbus/org.ai.Monitor.xml -t "$out/share/dbus-1/interfaces"
+    installManPage data/man/man*/*
+    installShellCompletion --bash --name aimond data/bash-completion/completions/aimond
+    installShellCompletion --zsh data/zsh/site-functions/_aimond
+    installShellCompletion --fish data/fish/vendor_completions.d/aimond.fish
   '';
 
   # They need a session bus, terminals and free ports; vm-test.nix tries the package where it will run.

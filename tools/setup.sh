@@ -18,6 +18,8 @@ missing() {
     command -v tmux >/dev/null || echo tmux
     command -v chattr >/dev/null || echo e2fsprogs
     command -v nix-instantiate >/dev/null || echo nix-bin
+    command -v man >/dev/null || echo man-db
+    command -v mandoc >/dev/null || echo mandoc
     [ "$target" = test ] && return
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
@@ -32,6 +34,8 @@ missing() {
     command -v swaync >/dev/null || echo sway-notification-center
     command -v grim >/dev/null || echo grim
     [ -d /usr/share/icons/Adwaita ] || echo adwaita-icon-theme
+    command -v zsh >/dev/null || echo zsh
+    command -v fish >/dev/null || echo fish
 }
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {

@@ -28,6 +28,7 @@ let
     formats = { json = format; toml = format; };
     systemd = package "systemd";
     coreutils = package "coreutils";
+    installShellFiles = package "installShellFiles";
     curl = package "curl";
     gemini-cli = package "gemini-cli" // { version = "0.61.0"; };
     antigravity-cli = package "antigravity-cli" // { version = "1.0.0"; };

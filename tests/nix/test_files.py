@@ -156,8 +156,13 @@ def test_the_package_has_every_dependency_by_nixpkgs_name() -> None:
 def test_the_packages_steps_are_shell_and_place_the_programs(tmp_path: Path) -> None:
     script = value_of(f"{PACKAGE}.postInstall")
     replace = 'substituteInPlace() { sed -i "s,$3,$4,g; s,$6,$7,g; s,$9,${10},g" "$1"; }'
-    (tmp_path / "run").write_text(f"set -eu\n{replace}\nout={tmp_path}/out\n{script}")
-    subprocess.run(["bash", str(tmp_path / "run")], cwd=ROOT, check=True, capture_output=True)
+    install = 'installManPage() { ls "$@"; }; installShellCompletion() { ls "${@: -1}"; }'  # of installShellFiles
+    (tmp_path / "run").write_text(f"set -eu\n{replace}\n{install}\nout={tmp_path}/out\n{script}")
+    done = subprocess.run(["bash", str(tmp_path / "run")], cwd=ROOT, check=True, capture_output=True, text=True)
+    kinds = ("man", "bash-completion", "zsh", "fish")
+    found = [file for kind in kinds for file in (ROOT / "data" / kind).rglob("*") if file.is_file()]
+    for_others = {str(file.relative_to(ROOT)) for file in found}
+    assert {line for line in done.stdout.splitlines() if line.startswith("data/")} == for_others
     out = tmp_path / "out"
     service = (out / "share/dbus-1/services/org.ai.Monitor.service").read_text()
     assert f"Exec={out}/bin/aimond run\n" in service
