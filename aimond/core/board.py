@@ -136,7 +136,7 @@ class Board:
             self._held[notice.key] = notice
             return
         entry = self._entries.get(notice.key)
-        if entry and notice.kind is Kind.BUDGET:
+        if entry and notice.kind is Kind.BUDGET is not entry.kind:
             entry.notices[notice.key] = with_line(entry.notices[notice.key], notice)
         else:
             entry = self._place(notice, now)

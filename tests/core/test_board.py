@@ -173,6 +173,18 @@ def test_a_threshold_of_a_session_joins_what_is_said_of_it(wall: Wall) -> None:
     assert len(wall.reads) == 2
 
 
+def test_the_next_threshold_takes_the_place_of_the_one_before(wall: Wall) -> None:
+    wall.begins("a")
+    session = wall.sessions.sessions()[0]
+    for spender in (None, session):
+        for fraction in (0.5, 0.8, 1.0):
+            wall.tell(BudgetCrossed(spender, "daily", Decimal(10 * fraction), Decimal(10), fraction, "USD"))
+    texts = [entry.notice.body for entry in wall.board.entries() if entry.notice]
+    assert texts == ["$10.00 of $10.00"] * 2
+    assert wall.done("a") == 1
+    assert wall.reads == ["The budget “daily” is used up", "a is done"]
+
+
 def test_the_board_is_never_full(wall: Wall) -> None:
     for number in range(2 * MOST):
         wall.now += 10
