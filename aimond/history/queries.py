@@ -5,47 +5,26 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from aimond.core.ledger import BUCKET
-from aimond.core.rows import CallRow, Past
+from aimond.core.rows import CallRow
 from aimond.core.turn import SECOND
 from aimond.core.usage import Spent
 from aimond.core.value import named
 from aimond.history.columns import (
     OF_CALL,
-    SESSION,
-    SPENT,
     SUMS,
-    TURN,
     add_up,
     call_columns,
     sums_of_calls,
-    to_session,
     to_spent,
-    to_turn,
 )
 from aimond.history.pending import Pending
 
-TURNS: Final = 6
-KEYS: Final = 4096
 # How far a hidden thread's hidden thread is followed.
 _STEPS: Final = 4
 
-_SPENT: Final = ", ".join(SPENT)
-_ADDED: Final = ", ".join(f"sum({column})" for column in OF_CALL)
-_PAST: Final = (
-    f"SELECT number, {', '.join(SESSION)} FROM session WHERE max(last_at, last_seen) >= ? "
-    "ORDER BY max(last_at, last_seen) DESC, number DESC LIMIT ?"
-)
-_TURNS: Final = f"SELECT {', '.join(TURN)}, {_SPENT} FROM turn WHERE session = ? ORDER BY number DESC LIMIT {TURNS}"
-_MODELS: Final = (
-    f"SELECT m.model, {_ADDED} FROM call JOIN model m ON m.number = call.model WHERE session = ? GROUP BY 1"
-)
-_KEYS: Final = (
-    "SELECT key FROM (SELECT key, at FROM call WHERE session = :who UNION ALL "
-    f"SELECT key, at FROM counted WHERE session = :who) GROUP BY key ORDER BY max(at) DESC, key DESC LIMIT {KEYS}"
-)
 _OLD: Final = (
     f"SELECT at, m.model, m.provider, {', '.join(OF_CALL)} FROM call JOIN session s ON s.number = call.session "
     "JOIN model m ON m.number = call.model WHERE s.agent = ? AND s.id = ? AND key = ?"
@@ -81,26 +60,6 @@ class ModelSeen:
     first: int
     last: int
     spent: Spent = Spent()
-
-
-def past(db: sqlite3.Connection, since: int, most: int) -> list[Past]:
-    """Sessions that were heard of since then, the newest first; turns and keys with the oldest first."""
-    sessions = db.execute(_PAST, (since, most)).fetchall()
-    return [_past_of(db, number, row) for number, *row in sessions]
-
-
-def _past_of(db: sqlite3.Connection, number: int, row: list[Any]) -> Past:
-    session = to_session(tuple(row))
-    turns = [to_turn(session.agent, session.id, turn) for turn in db.execute(_TURNS, (number,))]
-    models = {model: to_spent(columns) for model, *columns in db.execute(_MODELS, (number,))}
-    keys = [key for (key,) in db.execute(_KEYS, {"who": number})]
-    return Past(session=session, turns=turns[::-1], models=models, keys=keys[::-1])
-
-
-def buckets(db: sqlite3.Connection, since: int) -> dict[int, Spent]:
-    """What was used in each quarter of an hour, as core/ledger.py numbers them, from that of ``since`` on."""
-    rows = db.execute(f"SELECT quarter, {SUMS} FROM used WHERE quarter >= ? GROUP BY quarter", (since // BUCKET,))
-    return {quarter: to_spent(columns) for quarter, *columns in rows}
 
 
 def models(db: sqlite3.Connection | None, pending: Pending) -> list[ModelSeen]:

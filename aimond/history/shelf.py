@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from aimond.core.ledger import BUCKET
-from aimond.core.rows import Past
+from aimond.core.rows import CrossedRow, Past
 from aimond.core.turn import SECOND
 from aimond.core.usage import Spent
-from aimond.history import file, queries, retention, schema
+from aimond.history import file, past, queries, retention, schema
 from aimond.history.pending import Pending
 from aimond.history.writing import Writer
 
@@ -75,12 +75,16 @@ class Shelf:
         return True
 
     def past(self, since: int, most: int) -> list[Past]:
-        """As queries.past."""
-        return self._with(lambda writer: queries.past(writer.db, since, most), [])
+        """As past.past."""
+        return self._with(lambda writer: past.past(writer.db, since, most), [])
 
     def buckets(self, since: int) -> dict[int, Spent]:
-        """As queries.buckets."""
-        return self._with(lambda writer: queries.buckets(writer.db, since), {})
+        """As past.buckets."""
+        return self._with(lambda writer: past.buckets(writer.db, since), {})
+
+    def crossed(self) -> list[CrossedRow]:
+        """As past.crossed."""
+        return self._with(lambda writer: past.crossed(writer.db), [])
 
     def usage(self, start: int, end: int, group: str) -> list[queries.UsageRow]:
         """As queries.usage; of what is pending alone when the file cannot be read."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from aimond.core.rows import Past, Rows
+from aimond.core.rows import CrossedRow, Past, Rows
 from aimond.core.usage import Spent
 from aimond.history.pending import Pending
 from aimond.history.queries import GROUPS, ModelSeen, UsageRow
@@ -81,6 +81,11 @@ class Store:
         """What was used, by quarter of an hour (core/ledger.py), from that of ``since`` on. Waits for the disk."""
         with self._shelf_lock:
             return self._shelf.buckets(since)
+
+    def crossed(self) -> list[CrossedRow]:
+        """The thresholds of budgets that were told, the oldest first. Waits for the disk."""
+        with self._shelf_lock:
+            return self._shelf.crossed()
 
     def put(self, rows: Rows) -> None:
         """Hand rows over; they are written within a second, or as soon as that can be."""

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aimond.core.ledger import BUCKET
-from aimond.core.rows import Rows, SessionRow
+from aimond.core.rows import CrossedRow, Rows, SessionRow
 from aimond.core.snapshot import Basis, State
 from aimond.core.turn import SECOND
 from aimond.core.usage import Spent, Usage
@@ -54,6 +54,31 @@ async def test_a_restart_finds_everything_that_was_put(path: Path) -> None:
     assert sound(path)
 
 
+async def test_a_restart_finds_calls_with_their_prices_and_all_corrections(path: Path) -> None:
+    rows = [
+        call("a", computed=Decimal("0.000000000001"), estimated=True),
+        call("b", at=NOON + 1, cost=None, provider="", usage=Usage(1, 2, 3, 4, 5, 6, 3)),
+        call("c", at=NOON + 2, basis=Basis.COMPUTED, computed=Decimal("0.5"), estimated=True),
+    ]
+    old = call("old", at=NOON - DAY, requests=0)
+    async with opened(path) as store:
+        store.put(Rows(sessions=[session()]))
+        store.put(calls(old, *(call(f"x{number}", at=NOON - number) for number in range(1, 2100)), *rows))
+        assert await store.written()
+        (past,) = store.past(0, 1)
+        assert (past.calls[0], past.calls[-3:]) == (old, rows)
+        assert len(past.calls) == 2049
+
+
+async def test_a_restart_knows_which_thresholds_were_told(path: Path) -> None:
+    told = [CrossedRow("b", "", "2026-11-01", 50), CrossedRow("a", "codex", "2026-11-26", 80)]
+    async with opened(path) as store:
+        store.put(Rows(crossed=told))
+        store.put(Rows(crossed=told[:1]))
+    async with opened(path) as store:
+        assert store.crossed() == told
+
+
 async def test_the_past_is_the_newest_sessions_and_their_newest_keys(path: Path) -> None:
     async with opened(path) as store:
         store.put(Rows(sessions=[session(f"s{number}", NOON + number) for number in range(5)]))
@@ -80,7 +105,7 @@ async def test_a_correction_adds_tokens_and_is_no_call(path: Path) -> None:
     async with opened(path) as store:
         store.put(calls(call("a"), call("cut", requests=0, cost="0.1", usage=Usage(output=7))))
         (row,) = await store.usage(*EVER, "agent")
-        assert row.spent == Spent(1, Usage(10, 20, 30, 0, 12, 2), Decimal("0.6"), 1)
+        assert row.spent == Spent(1, Usage(10, 20, 30, 0, 12, 2), Decimal("0.6"), 1, cut=1)
 
 
 async def test_turns_that_are_no_more_are_gone(path: Path) -> None:
@@ -250,6 +275,7 @@ async def test_a_closed_history_answers_nobody(path: Path) -> None:
 def test_the_table_of_sessions_has_the_fields_of_the_row() -> None:
     sql = schema.MIGRATIONS[0][0]
     assert [name for name in columns.SESSION if f" {name} " not in sql] == []
-    assert columns.SPENT[1:7] == ("input", "cache_read", "cache_write", "tool_prompt", "output", "reasoning")
-    assert set(Spent.__slots__) == {"requests", "usage", "cost", *columns.COUNTS}  # type: ignore[attr-defined]
+    assert [name for name in columns.SPENT if f" {name} " not in schema.MIGRATIONS[0][2]] == []
+    added = {"requests", "usage", "cost", "reported", "computed", "estimated", "table", "tabled", "cut"}
+    assert set(Spent.__slots__) == added  # type: ignore[attr-defined]
     assert columns.to_session(columns.session_columns(SessionRow(agent="a", id="b"))) == SessionRow(agent="a", id="b")
