@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from datetime import date
+from itertools import groupby
 from typing import Any, Final
 
 from aimond.core.books import CALLS_KEPT
+from aimond.core.budget import Spending, Told
 from aimond.core.ledger import BUCKET
-from aimond.core.rows import CrossedRow, Past
+from aimond.core.rows import Past
 from aimond.core.session import TURNS_KEPT
 from aimond.core.usage import Spent
 from aimond.history.columns import CALL, OF_CALL, SESSION, SPENT, SUMS, TURN, to_call, to_session, to_spent, to_turn
+from aimond.history.pending import Pending
+from aimond.history.queries import Names
 
 KEYS: Final = 4096
 
@@ -35,6 +41,10 @@ _CALLS: Final = (
     f"SELECT m.model, m.provider, {', '.join(f'call.{name}' for name in CALL)} FROM call "
     "JOIN model m ON m.number = call.model WHERE session = :who ORDER BY requests = 0 DESC, at DESC, key DESC "
     f"LIMIT {CALLS_KEPT} + (SELECT count(*) FROM call WHERE session = :who AND requests = 0)"
+)
+_SPENDING: Final = (
+    f"SELECT s.agent, s.id, m.model, {SUMS} FROM used JOIN session s ON s.number = used.session "
+    "JOIN model m ON m.number = used.model WHERE quarter BETWEEN ? AND ? GROUP BY 1, 2, 3"
 )
 
 
@@ -61,7 +71,20 @@ def buckets(db: sqlite3.Connection, since: int) -> dict[int, Spent]:
     return {quarter: to_spent(columns) for quarter, *columns in rows}
 
 
-def crossed(db: sqlite3.Connection) -> list[CrossedRow]:
+def spending(db: sqlite3.Connection, since: int, day_of: Callable[[int], date]) -> list[Spending]:
+    """What was spent from the quarter of an hour of ``since`` on, by local day, session and model."""
+    names = Names(db, Pending())
+    quarters = db.execute("SELECT DISTINCT quarter FROM used WHERE quarter >= ? ORDER BY 1", (since // BUCKET,))
+    found = []
+    for day, of_day in groupby((quarter for (quarter,) in quarters.fetchall()), lambda each: day_of(each * BUCKET)):
+        first, *more = of_day
+        for agent, session, model, *columns in db.execute(_SPENDING, (first, more[-1] if more else first)).fetchall():
+            owner, _, project = names.owner((agent, session))
+            found.append(Spending(day, agent, owner, project, model, to_spent(columns)))
+    return found
+
+
+def told(db: sqlite3.Connection) -> list[Told]:
     """The thresholds of budgets that were told, in the order in which they were."""
-    rows = db.execute('SELECT budget, "of", period, threshold FROM crossed ORDER BY number')
-    return [CrossedRow(*row) for row in rows]
+    found: list[Told] = db.execute('SELECT budget, "of", period, threshold FROM crossed ORDER BY number').fetchall()
+    return found

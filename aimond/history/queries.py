@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from aimond.core.ledger import BUCKET
-from aimond.core.rows import CallRow
+from aimond.core.rows import CallRow, UsageRow
 from aimond.core.turn import SECOND
 from aimond.core.usage import Spent
 from aimond.core.value import named
@@ -37,17 +37,6 @@ _SEEN: Final = (
 Who = tuple[str, str]
 # A quarter of an hour, whose, of which model and provider, and columns of SPENT.
 Part = tuple[int, Who, Who, tuple[int, ...]]
-
-
-@named
-class UsageRow:
-    """What one day, agent, model, project or session used. ``key``: which; a day as 2026-11-26, "" where it is not
-    known. ``agent`` and ``project`` are those of a session, else ""."""
-
-    key: str
-    agent: str = ""
-    project: str = ""
-    spent: Spent = Spent()
 
 
 @named
@@ -94,7 +83,7 @@ def usage(db: sqlite3.Connection | None, pending: Pending, start: int, end: int,
     days begin everywhere), by group: days in their order, all else with the dearest first. Raises KeyError."""
     name, column = GROUPS[group]
     first, after = start // BUCKET, -(-end // BUCKET)
-    names = _Names(db, pending)
+    names = Names(db, pending)
     parts = list(_written(db, first, after, column)) if db else []
     parts += (part for part in _unwritten(db, pending) if first <= part[0] < after)
     sums = add_up((name(names, quarter, who, model), columns) for quarter, who, model, columns in parts)
@@ -108,7 +97,7 @@ def usage(db: sqlite3.Connection | None, pending: Pending, start: int, end: int,
     return sorted(rows, key=lambda row: (-row.spent.cost, -row.spent.usage.total, row.key, row.agent))
 
 
-class _Names:
+class Names:
     """Whose the work of a session is."""
 
     def __init__(self, db: sqlite3.Connection | None, pending: Pending) -> None:
@@ -141,31 +130,31 @@ class _Names:
         return (known and known.fetchone()) or ("", "")
 
 
-def _day(_names: _Names, quarter: int, _who: Who, _model: Who) -> Who3:
+def _day(_names: Names, quarter: int, _who: Who, _model: Who) -> Who3:
     moment = datetime.fromtimestamp(quarter * BUCKET // SECOND, UTC)
     return moment.astimezone().date().isoformat(), "", ""
 
 
-def _agent(_names: _Names, _quarter: int, who: Who, _model: Who) -> Who3:
+def _agent(_names: Names, _quarter: int, who: Who, _model: Who) -> Who3:
     return who[0], "", ""
 
 
-def _model(_names: _Names, _quarter: int, _who: Who, model: Who) -> Who3:
+def _model(_names: Names, _quarter: int, _who: Who, model: Who) -> Who3:
     return model[0], "", ""
 
 
-def _project(names: _Names, _quarter: int, who: Who, _model: Who) -> Who3:
+def _project(names: Names, _quarter: int, who: Who, _model: Who) -> Who3:
     return names.owner(who)[2], "", ""
 
 
-def _session(names: _Names, _quarter: int, who: Who, _model: Who) -> Who3:
+def _session(names: Names, _quarter: int, who: Who, _model: Who) -> Who3:
     owner, project, _ = names.owner(who)
     return owner, who[0], project
 
 
 Who3 = tuple[str, str, str]
 # How a part of the sums is named, and the column of ``used`` that says so.
-GROUPS: Final[dict[str, tuple[Callable[[_Names, int, Who, Who], Who3], str]]] = {
+GROUPS: Final[dict[str, tuple[Callable[[Names, int, Who, Who], Who3], str]]] = {
     "day": (_day, "quarter"),
     "agent": (_agent, "session"),
     "model": (_model, "model"),

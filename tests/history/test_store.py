@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -76,7 +76,28 @@ async def test_a_restart_knows_which_thresholds_were_told(path: Path) -> None:
         store.put(Rows(crossed=told))
         store.put(Rows(crossed=told[:1]))
     async with opened(path) as store:
-        assert store.crossed() == told
+        assert store.spending(0, lambda at: date(2026, 11, 1)) == (
+            [],
+            [("b", "", "2026-11-01", 50), ("a", "codex", "2026-11-26", 80)],
+        )
+
+
+async def test_what_was_spent_of_budgets_is_by_day_and_whose_it_is(path: Path) -> None:
+    served = session("s1", project="aimond")
+    hidden = session("title", serves="s1", hidden=True)
+    async with opened(path) as store:
+        store.put(Rows(sessions=[served, hidden]))
+        store.put(calls(call("old", at=NOON - DAY), call("a"), call("b", at=NOON + 900 * SECOND), call("c", "title")))
+        store.put(calls(call("d", at=NOON + DAY, model="opus")))
+        assert await store.written()
+        parts, _ = store.spending(NOON, lambda at: date.fromordinal(1 + at // DAY))
+        today = 1 + NOON // DAY
+        assert [(part.day.toordinal() - today, part.session, part.project, part.model) for part in parts] == [
+            (0, "s1", "aimond", "sonnet"),
+            (0, "s1", "aimond", "sonnet"),
+            (1, "s1", "aimond", "opus"),
+        ]
+        assert [part.spent.requests for part in parts] == [2, 1, 1]
 
 
 async def test_the_past_is_the_newest_sessions_and_their_newest_keys(path: Path) -> None:
