@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from decimal import Decimal
-from operator import attrgetter
+from operator import attrgetter, mul
 from typing import Any, Final, TypeVar
 
 from aimond.core.rows import CallRow, SessionRow, TurnRow
@@ -20,34 +20,40 @@ PICO: Final = 10**12
 MOST_TOKENS: Final = 10**12
 
 TOKENS: Final = tuple(field.name for field in fields(Usage))
-# The counts of Spent, and for each the basis of the calls that it counts.
-COUNTS: Final = {"reported": Basis.REPORTED, "computed": Basis.COMPUTED}
-SPENT: Final = ("requests", *TOKENS, "usd", "pico", *COUNTS)
+# Spent after its usage. ``table_usd`` and ``table_pico`` are what the price table says, beside what counts.
+SPENT: Final = (
+    *("requests", *TOKENS, "usd", "pico", "reported", "computed", "estimated"),
+    *("table_usd", "table_pico", "tabled", "cut"),
+)
 SUMS: Final = ", ".join(f"sum({name})" for name in SPENT)
 
 SESSION: Final = tuple(field.name for field in fields(SessionRow))
-_FLAGS: Final = ("hidden", "shown", "hooked")
+_FLAGS: Final = ("hidden", "shown", "hooked", "intact")
 TURN: Final = ("number", "started", "ended", "outcome", "source", "announced", "acknowledged")
-CALL: Final = ("session", "key", "at", "model", "requests", *TOKENS, "usd", "pico", "basis", "computed")
-# What a row of CALL adds to the sums; a correction (requests = 0) is no priced call.
+_PRICE: Final = ("usd", "pico", "basis", "estimated", "table_usd", "table_pico")
+CALL: Final = ("session", "key", "at", "model", "requests", *TOKENS, *_PRICE)
+# What a row of CALL adds to the sums, as CallRow.spent has it: a correction (requests = 0) is no priced call.
 OF_CALL: Final = (
-    "requests",
-    *TOKENS,
-    "ifnull(usd, 0)",
-    "ifnull(pico, 0)",
-    *(f"requests * (basis = '{basis}')" for basis in COUNTS.values()),
+    *("requests", *TOKENS, "ifnull(usd, 0)", "ifnull(pico, 0)"),
+    *("requests * (basis = 'reported')", "requests * (basis = 'computed')"),
+    "requests * (estimated AND basis = 'computed')",
+    *("ifnull(table_usd, 0)", "ifnull(table_pico, 0)", "requests * (table_usd IS NOT NULL)"),
+    "requests = 0 AND input + cache_read + cache_write + tool_prompt + output > 0",
 )
 
 Columns = tuple[Any, ...]
 T = TypeVar("T")
 
 _tokens: Final = attrgetter(*TOKENS)
-_call: Final = attrgetter("requests", *(f"usage.{name}" for name in TOKENS))
-_counts: Final = attrgetter(*COUNTS)
+_counts: Final = attrgetter("requests", *(f"usage.{name}" for name in TOKENS))
 _session: Final = attrgetter(*SESSION)
 _turn: Final = attrgetter(*TURN)
-# For every basis, what one request adds to each of COUNTS.
-_COUNTED: Final = {basis: tuple(int(basis == counted) for counted in COUNTS.values()) for basis in Basis}
+_REQUESTS: Final = CALL.index("requests")
+_END: Final = CALL.index("usd")
+BASIS: Final = CALL.index("basis")
+_ESTIMATED: Final = CALL.index("estimated")
+_TABLE: Final = CALL.index("table_usd")
+_UNPRICED: Final = (None, None)
 
 
 def marks(number: int) -> str:
@@ -65,30 +71,69 @@ def _money(cost: Decimal) -> tuple[int, int]:
 
 def call_columns(row: CallRow, session: int, model: int) -> Columns:
     """A row as CALL has it."""
-    usd, pico = (None, None) if row.cost is None else _money(row.cost)
-    computed = None if row.computed is None else str(row.computed)
-    counts = _bounded(_call(row))
-    return (session, row.key, row.at, model, *counts, usd, pico, row.basis._value_, computed)
+    cost = _UNPRICED if row.cost is None else _money(row.cost)
+    table = _UNPRICED if row.computed is None else _money(row.computed)
+    counts = _bounded(_counts(row))
+    return (session, row.key, row.at, model, *counts, *cost, row.basis._value_, row.estimated, *table)
+
+
+def to_call(agent: str, session: str, model: str, provider: str, columns: Columns) -> CallRow:
+    """Columns of CALL as a row."""
+    return CallRow(
+        agent=agent,
+        session=session,
+        key=columns[1],
+        at=columns[2],
+        model=model,
+        provider=provider,
+        requests=columns[_REQUESTS],
+        usage=Usage(*columns[_REQUESTS + 1 : _END]),
+        cost=_to_price(*columns[_END : _END + 2]),
+        basis=Basis(columns[BASIS]),
+        computed=_to_price(*columns[_TABLE : _TABLE + 2]),
+        estimated=bool(columns[_ESTIMATED]),
+    )
 
 
 def sums_of_calls(calls: Sequence[Columns]) -> list[int]:
-    """What columns of CALL add together, as SPENT has it. All of one basis, which counts no correction."""
+    """What columns of CALL add together, as SPENT has it. All of one basis."""
     columns = list(zip(*calls, strict=True))
-    requests, *tokens = map(sum, columns[4:11])
-    money = (sum(filter(None, column)) for column in columns[11:13])
-    return [requests, *tokens, *money, *(requests * counts for counts in _COUNTED[calls[0][13]])]
+    requests, *tokens = map(sum, columns[_REQUESTS:_END])
+    basis = calls[0][BASIS]
+    cuts = () if all(columns[_REQUESTS]) else [call for call in calls if not call[_REQUESTS]]
+    return [
+        *(requests, *tokens, *(sum(filter(None, column)) for column in columns[_END : _END + 2])),
+        requests if basis == Basis.REPORTED else 0,
+        requests if basis == Basis.COMPUTED else 0,
+        sum(map(mul, columns[_REQUESTS], columns[_ESTIMATED])) if basis == Basis.COMPUTED else 0,
+        *(sum(filter(None, column)) for column in columns[_TABLE : _TABLE + 2]),
+        sum(count for count, usd in zip(columns[_REQUESTS], columns[_TABLE], strict=True) if usd is not None),
+        sum(Usage(*call[_REQUESTS + 1 : _END]).total > 0 for call in cuts),
+    ]
 
 
 def spent_columns(spent: Spent) -> Columns:
     """A sum as SPENT has it."""
-    return (spent.requests, *_bounded(_tokens(spent.usage)), *_money(spent.cost), *_counts(spent))
+    counts = (spent.reported, spent.computed, spent.estimated)
+    tokens, money, table = _bounded(_tokens(spent.usage)), _money(spent.cost), _money(spent.table)
+    return (spent.requests, *tokens, *money, *counts, *table, spent.tabled, spent.cut)
 
 
 def to_spent(columns: Sequence[int]) -> Spent:
     """Columns of SPENT as a sum."""
-    usd, pico, *counts = columns[7:]
+    requests, *tokens = columns[: 1 + len(TOKENS)]
+    usd, pico, reported, computed, estimated, *table, tabled, cut = columns[1 + len(TOKENS) :]
+    cost = _to_money(usd, pico)
+    return Spent(requests, Usage(*tokens), cost, reported, computed, estimated, _to_money(*table), tabled, cut)
+
+
+def _to_money(usd: int, pico: int) -> Decimal:
     # Made of text, as a context's precision must not round it.
-    return Spent(columns[0], Usage(*columns[1:7]), Decimal(f"{usd * PICO + pico}e-12"), *counts)
+    return Decimal(f"{usd * PICO + pico}e-12")
+
+
+def _to_price(usd: int | None, pico: int | None) -> Decimal | None:
+    return None if usd is None or pico is None else _to_money(usd, pico)
 
 
 def add_up(parts: Iterable[tuple[T, Sequence[int]]]) -> dict[T, list[int]]:

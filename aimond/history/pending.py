@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aimond.core.rows import CallRow, CountedRow, Rows, SessionRow, TurnRow
+from aimond.core.rows import CallRow, CountedRow, CrossedRow, Rows, SessionRow, TurnRow
 
 # Rows of each kind. Beyond that the oldest are given up, one by one; a call takes about 800 bytes.
 MOST: Final = 50_000
@@ -24,11 +24,12 @@ class Pending:
         self.turns: dict[Who, dict[int, TurnRow]] = {}
         self.calls: dict[tuple[str, str, str], CallRow] = {}
         self.counted: dict[tuple[str, str, str], CountedRow] = {}
+        self.crossed: dict[CrossedRow, None] = {}
         self.lost = 0
         self._most = most
 
     def __bool__(self) -> bool:
-        return bool(self.sessions or self.turns or self.calls or self.counted)
+        return bool(self.sessions or self.turns or self.calls or self.counted or self.crossed)
 
     def add(self, rows: Rows) -> None:
         """Rows that came later than all others here."""
@@ -45,6 +46,7 @@ class Pending:
             calls[key] = call
         for counted in rows.counted:
             self._newest(self.counted, (counted.agent, counted.session, counted.key), counted)
+        self.crossed |= dict.fromkeys(rows.crossed)
         self._bound()
 
     def merge(self, later: Pending) -> None:
@@ -60,6 +62,7 @@ class Pending:
             self._newest(self.calls, key, call)
         for key, counted in later.counted.items():
             self._newest(self.counted, key, counted)
+        self.crossed |= later.crossed
         self.lost += later.lost
         self._bound()
 
@@ -69,6 +72,7 @@ class Pending:
         alone += (Rows(turns=[row]) for of_session in self.turns.values() for row in of_session.values())
         alone += (Rows(calls=[row]) for row in self.calls.values())
         alone += (Rows(counted=[row]) for row in self.counted.values())
+        alone += (Rows(crossed=[row]) for row in self.crossed)
         parts = []
         for rows in alone:
             part = Pending()
@@ -95,12 +99,8 @@ class Pending:
 
     def _bound(self) -> None:
         few = max(1, self._most // 10)
-        for rows, most in (
-            (self.calls, self._most),
-            (self.counted, self._most),
-            (self.sessions, few),
-            (self.turns, few),
-        ):
+        bounds = {few: (self.sessions, self.turns, self.crossed), self._most: (self.calls, self.counted)}
+        for rows, most in [(rows, most) for most, kinds in bounds.items() for rows in kinds]:
             while len(rows) > most:
                 gone: Any = next(iter(rows))
                 del rows[gone]

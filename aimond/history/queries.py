@@ -5,47 +5,26 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from aimond.core.ledger import BUCKET
-from aimond.core.rows import CallRow, Past
+from aimond.core.rows import CallRow, UsageRow
 from aimond.core.turn import SECOND
 from aimond.core.usage import Spent
 from aimond.core.value import named
 from aimond.history.columns import (
     OF_CALL,
-    SESSION,
-    SPENT,
     SUMS,
-    TURN,
     add_up,
     call_columns,
     sums_of_calls,
-    to_session,
     to_spent,
-    to_turn,
 )
 from aimond.history.pending import Pending
 
-TURNS: Final = 6
-KEYS: Final = 4096
 # How far a hidden thread's hidden thread is followed.
 _STEPS: Final = 4
 
-_SPENT: Final = ", ".join(SPENT)
-_ADDED: Final = ", ".join(f"sum({column})" for column in OF_CALL)
-_PAST: Final = (
-    f"SELECT number, {', '.join(SESSION)} FROM session WHERE max(last_at, last_seen) >= ? "
-    "ORDER BY max(last_at, last_seen) DESC, number DESC LIMIT ?"
-)
-_TURNS: Final = f"SELECT {', '.join(TURN)}, {_SPENT} FROM turn WHERE session = ? ORDER BY number DESC LIMIT {TURNS}"
-_MODELS: Final = (
-    f"SELECT m.model, {_ADDED} FROM call JOIN model m ON m.number = call.model WHERE session = ? GROUP BY 1"
-)
-_KEYS: Final = (
-    "SELECT key FROM (SELECT key, at FROM call WHERE session = :who UNION ALL "
-    f"SELECT key, at FROM counted WHERE session = :who) GROUP BY key ORDER BY max(at) DESC, key DESC LIMIT {KEYS}"
-)
 _OLD: Final = (
     f"SELECT at, m.model, m.provider, {', '.join(OF_CALL)} FROM call JOIN session s ON s.number = call.session "
     "JOIN model m ON m.number = call.model WHERE s.agent = ? AND s.id = ? AND key = ?"
@@ -61,17 +40,6 @@ Part = tuple[int, Who, Who, tuple[int, ...]]
 
 
 @named
-class UsageRow:
-    """What one day, agent, model, project or session used. ``key``: which; a day as 2026-11-26, "" where it is not
-    known. ``agent`` and ``project`` are those of a session, else ""."""
-
-    key: str
-    agent: str = ""
-    project: str = ""
-    spent: Spent = Spent()
-
-
-@named
 class ModelSeen:
     """A model that an agent called. ``first`` and ``last``: when, in µs since the epoch, to a quarter of an hour."""
 
@@ -81,26 +49,6 @@ class ModelSeen:
     first: int
     last: int
     spent: Spent = Spent()
-
-
-def past(db: sqlite3.Connection, since: int, most: int) -> list[Past]:
-    """Sessions that were heard of since then, the newest first; turns and keys with the oldest first."""
-    sessions = db.execute(_PAST, (since, most)).fetchall()
-    return [_past_of(db, number, row) for number, *row in sessions]
-
-
-def _past_of(db: sqlite3.Connection, number: int, row: list[Any]) -> Past:
-    session = to_session(tuple(row))
-    turns = [to_turn(session.agent, session.id, turn) for turn in db.execute(_TURNS, (number,))]
-    models = {model: to_spent(columns) for model, *columns in db.execute(_MODELS, (number,))}
-    keys = [key for (key,) in db.execute(_KEYS, {"who": number})]
-    return Past(session=session, turns=turns[::-1], models=models, keys=keys[::-1])
-
-
-def buckets(db: sqlite3.Connection, since: int) -> dict[int, Spent]:
-    """What was used in each quarter of an hour, as core/ledger.py numbers them, from that of ``since`` on."""
-    rows = db.execute(f"SELECT quarter, {SUMS} FROM used WHERE quarter >= ? GROUP BY quarter", (since // BUCKET,))
-    return {quarter: to_spent(columns) for quarter, *columns in rows}
 
 
 def models(db: sqlite3.Connection | None, pending: Pending) -> list[ModelSeen]:
@@ -135,7 +83,7 @@ def usage(db: sqlite3.Connection | None, pending: Pending, start: int, end: int,
     days begin everywhere), by group: days in their order, all else with the dearest first. Raises KeyError."""
     name, column = GROUPS[group]
     first, after = start // BUCKET, -(-end // BUCKET)
-    names = _Names(db, pending)
+    names = Names(db, pending)
     parts = list(_written(db, first, after, column)) if db else []
     parts += (part for part in _unwritten(db, pending) if first <= part[0] < after)
     sums = add_up((name(names, quarter, who, model), columns) for quarter, who, model, columns in parts)
@@ -149,7 +97,7 @@ def usage(db: sqlite3.Connection | None, pending: Pending, start: int, end: int,
     return sorted(rows, key=lambda row: (-row.spent.cost, -row.spent.usage.total, row.key, row.agent))
 
 
-class _Names:
+class Names:
     """Whose the work of a session is."""
 
     def __init__(self, db: sqlite3.Connection | None, pending: Pending) -> None:
@@ -182,31 +130,31 @@ class _Names:
         return (known and known.fetchone()) or ("", "")
 
 
-def _day(_names: _Names, quarter: int, _who: Who, _model: Who) -> Who3:
+def _day(_names: Names, quarter: int, _who: Who, _model: Who) -> Who3:
     moment = datetime.fromtimestamp(quarter * BUCKET // SECOND, UTC)
     return moment.astimezone().date().isoformat(), "", ""
 
 
-def _agent(_names: _Names, _quarter: int, who: Who, _model: Who) -> Who3:
+def _agent(_names: Names, _quarter: int, who: Who, _model: Who) -> Who3:
     return who[0], "", ""
 
 
-def _model(_names: _Names, _quarter: int, _who: Who, model: Who) -> Who3:
+def _model(_names: Names, _quarter: int, _who: Who, model: Who) -> Who3:
     return model[0], "", ""
 
 
-def _project(names: _Names, _quarter: int, who: Who, _model: Who) -> Who3:
+def _project(names: Names, _quarter: int, who: Who, _model: Who) -> Who3:
     return names.owner(who)[2], "", ""
 
 
-def _session(names: _Names, _quarter: int, who: Who, _model: Who) -> Who3:
+def _session(names: Names, _quarter: int, who: Who, _model: Who) -> Who3:
     owner, project, _ = names.owner(who)
     return owner, who[0], project
 
 
 Who3 = tuple[str, str, str]
 # How a part of the sums is named, and the column of ``used`` that says so.
-GROUPS: Final[dict[str, tuple[Callable[[_Names, int, Who, Who], Who3], str]]] = {
+GROUPS: Final[dict[str, tuple[Callable[[Names, int, Who, Who], Who3], str]]] = {
     "day": (_day, "quarter"),
     "agent": (_agent, "session"),
     "model": (_model, "model"),

@@ -11,6 +11,8 @@ DAY: Final = 96  # quarters of an hour
 # Sessions that are deleted in one transaction, and pages that are given back in one: other work waits meanwhile.
 _SESSIONS: Final = 200
 _PAGES: Final = 512
+# Thresholds of budgets, of which a period of each budget has a few.
+_CROSSED: Final = 10_000
 
 _LAST: Final = "max(last_at, last_seen, started_at, ended_at)"
 _OLD_SESSIONS: Final = (
@@ -39,6 +41,7 @@ def oldest_day_ends(db: sqlite3.Connection) -> int:
 def delete_some(db: sqlite3.Connection, before: int) -> bool:
     """Delete what is older than that quarter of an hour, a day at a time; whether there was any. Within a transaction
     of the caller."""
+    db.execute("DELETE FROM crossed WHERE number <= (SELECT max(number) FROM crossed) - ?", (_CROSSED,))
     (first,) = db.execute("SELECT min(quarter) FROM used").fetchone()
     if first is None or first >= before:
         sessions = db.execute(_OLD_SESSIONS, (before * BUCKET,)).fetchall()

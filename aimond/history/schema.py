@@ -24,7 +24,7 @@ _FIRST: Final = (
         last_error_class TEXT NOT NULL DEFAULT '', last_error TEXT NOT NULL DEFAULT '',
         started_at INTEGER NOT NULL DEFAULT 0, last_at INTEGER NOT NULL DEFAULT 0,
         last_seen INTEGER NOT NULL DEFAULT 0, ended_at INTEGER NOT NULL DEFAULT 0,
-        end_reason TEXT NOT NULL DEFAULT '', UNIQUE (agent, id)) STRICT""",
+        end_reason TEXT NOT NULL DEFAULT '', intact INTEGER NOT NULL DEFAULT 0, UNIQUE (agent, id)) STRICT""",
     """CREATE TABLE model (
         number INTEGER PRIMARY KEY, model TEXT NOT NULL, provider TEXT NOT NULL,
         UNIQUE (model, provider)) STRICT""",
@@ -34,7 +34,9 @@ _FIRST: Final = (
         announced INTEGER NOT NULL, acknowledged TEXT NOT NULL,
         requests INTEGER NOT NULL, input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL,
         tool_prompt INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-        usd INTEGER NOT NULL, pico INTEGER NOT NULL, reported INTEGER NOT NULL, computed INTEGER NOT NULL,
+        cache_write_1h INTEGER NOT NULL, usd INTEGER NOT NULL, pico INTEGER NOT NULL, reported INTEGER NOT NULL,
+        computed INTEGER NOT NULL, estimated INTEGER NOT NULL, table_usd INTEGER NOT NULL,
+        table_pico INTEGER NOT NULL, tabled INTEGER NOT NULL, cut INTEGER NOT NULL,
         PRIMARY KEY (session, number)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE counted (
         session INTEGER NOT NULL REFERENCES session ON DELETE CASCADE, key TEXT NOT NULL, at INTEGER NOT NULL,
@@ -44,15 +46,22 @@ _FIRST: Final = (
         model INTEGER NOT NULL,
         requests INTEGER NOT NULL, input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL,
         tool_prompt INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-        usd INTEGER, pico INTEGER, basis TEXT NOT NULL, computed TEXT,
+        cache_write_1h INTEGER NOT NULL, usd INTEGER, pico INTEGER, basis TEXT NOT NULL, estimated INTEGER NOT NULL,
+        table_usd INTEGER, table_pico INTEGER,
         PRIMARY KEY (session, key)) STRICT, WITHOUT ROWID""",
+    # Thresholds of budgets that were told.
+    """CREATE TABLE crossed (
+        number INTEGER PRIMARY KEY, budget TEXT NOT NULL, "of" TEXT NOT NULL, period TEXT NOT NULL,
+        threshold INTEGER NOT NULL, UNIQUE (budget, "of", period, threshold)) STRICT""",
     # What the calls of a quarter of an hour used, by session and model: a month is a few ten thousand of these rows.
     # (No foreign keys: to delete a session would look through all of them. Models are never deleted.)
     """CREATE TABLE used (
         quarter INTEGER NOT NULL, session INTEGER NOT NULL, model INTEGER NOT NULL,
         requests INTEGER NOT NULL, input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write INTEGER NOT NULL,
         tool_prompt INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-        usd INTEGER NOT NULL, pico INTEGER NOT NULL, reported INTEGER NOT NULL, computed INTEGER NOT NULL,
+        cache_write_1h INTEGER NOT NULL, usd INTEGER NOT NULL, pico INTEGER NOT NULL, reported INTEGER NOT NULL,
+        computed INTEGER NOT NULL, estimated INTEGER NOT NULL, table_usd INTEGER NOT NULL,
+        table_pico INTEGER NOT NULL, tabled INTEGER NOT NULL, cut INTEGER NOT NULL,
         PRIMARY KEY (quarter, session, model)) STRICT, WITHOUT ROWID""",
     # For people with a database shell.
     """CREATE VIEW calls AS SELECT datetime(call.at / 1000000, 'unixepoch', 'localtime') AS time,

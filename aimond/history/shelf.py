@@ -5,14 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Final, TypeVar
 
+from aimond.core.budget import Spending, Told
 from aimond.core.ledger import BUCKET
-from aimond.core.rows import Past
+from aimond.core.rows import Past, UsageRow
 from aimond.core.turn import SECOND
 from aimond.core.usage import Spent
-from aimond.history import file, queries, retention, schema
+from aimond.history import file, past, queries, retention, schema
 from aimond.history.pending import Pending
 from aimond.history.writing import Writer
 
@@ -75,14 +77,19 @@ class Shelf:
         return True
 
     def past(self, since: int, most: int) -> list[Past]:
-        """As queries.past."""
-        return self._with(lambda writer: queries.past(writer.db, since, most), [])
+        """As past.past."""
+        return self._with(lambda writer: past.past(writer.db, since, most), [])
 
     def buckets(self, since: int) -> dict[int, Spent]:
-        """As queries.buckets."""
-        return self._with(lambda writer: queries.buckets(writer.db, since), {})
+        """As past.buckets."""
+        return self._with(lambda writer: past.buckets(writer.db, since), {})
 
-    def usage(self, start: int, end: int, group: str) -> list[queries.UsageRow]:
+    def spending(self, since: int, day_of: Callable[[int], date]) -> tuple[list[Spending], list[Told]]:
+        """As past.spending and past.told."""
+        parts: list[Spending] = self._with(lambda writer: past.spending(writer.db, since, day_of), [])
+        return parts, self._with(lambda writer: past.told(writer.db), [])
+
+    def usage(self, start: int, end: int, group: str) -> list[UsageRow]:
         """As queries.usage; of what is pending alone when the file cannot be read."""
         answer = self._with(lambda writer: queries.usage(writer.db, self.pending, start, end, group), None)
         return queries.usage(None, self.pending, start, end, group) if answer is None else answer

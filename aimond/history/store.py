@@ -8,13 +8,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from aimond.core.rows import Past, Rows
+from aimond.core.budget import Spending, Told
+from aimond.core.rows import Past, Rows, UsageRow
 from aimond.core.usage import Spent
 from aimond.history.pending import Pending
-from aimond.history.queries import GROUPS, ModelSeen, UsageRow
+from aimond.history.queries import GROUPS, ModelSeen
 from aimond.history.shelf import Shelf
 
 T = TypeVar("T")
@@ -81,6 +83,12 @@ class Store:
         """What was used, by quarter of an hour (core/ledger.py), from that of ``since`` on. Waits for the disk."""
         with self._shelf_lock:
             return self._shelf.buckets(since)
+
+    def spending(self, since: int, day_of: Callable[[int], date]) -> tuple[list[Spending], list[Told]]:
+        """What was spent since then (µs), by local day, session and model, and the thresholds of budgets that were
+        told. ``day_of``: the day of a time. Waits for the disk."""
+        with self._shelf_lock:
+            return self._shelf.spending(since, day_of)
 
     def put(self, rows: Rows) -> None:
         """Hand rows over; they are written within a second, or as soon as that can be."""

@@ -10,6 +10,7 @@ from typing import Final
 from aimond.core.ledger import BUCKET
 from aimond.core.rows import CallRow
 from aimond.history.columns import (
+    BASIS,
     CALL,
     SESSION,
     SPENT,
@@ -38,6 +39,7 @@ _USED: Final = (
     "ON CONFLICT (quarter, session, model) DO UPDATE SET "
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in SPENT)
 )
+_CROSSED: Final = 'INSERT INTO crossed (budget, "of", period, threshold) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'
 # Numbers of sessions and models that are remembered.
 _REMEMBERED: Final = 4096
 
@@ -81,6 +83,7 @@ class Writer:
             db.executemany(_TURN, [turn_columns(turn, number) for turn in of_session.values()])
         counted = rows.counted.values()
         db.executemany(_COUNTED, [(self._session((row.agent, row.session)), row.key, row.at) for row in counted])
+        db.executemany(_CROSSED, [(row.budget, row.of, row.period, row.threshold) for row in rows.crossed])
         self._call(list(self._call_columns(rows.calls.values())))
 
     def _call_columns(self, rows: Iterable[CallRow]) -> Iterator[Columns]:
@@ -114,7 +117,7 @@ class Writer:
     def _use(self, calls: list[Columns], sign: int) -> None:
         cells: defaultdict[Columns, list[Columns]] = defaultdict(list)
         for call in calls:
-            cells[call[2] // BUCKET, call[0], call[3], call[13]].append(call)
+            cells[call[2] // BUCKET, call[0], call[3], call[BASIS]].append(call)
         self.db.executemany(
             _USED, [(*cell[:3], *(sign * count for count in sums_of_calls(part))) for cell, part in cells.items()]
         )

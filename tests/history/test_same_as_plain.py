@@ -57,6 +57,8 @@ rows_of_calls = st.builds(
     usage=st.builds(Usage, tokens, tokens, tokens, tokens, tokens, tokens),
     cost=money,
     basis=st.sampled_from([Basis.REPORTED, Basis.COMPUTED, Basis.UNKNOWN]),
+    computed=money,
+    estimated=st.booleans(),
 )
 puts = st.lists(
     st.builds(
@@ -89,8 +91,7 @@ class Plain:
     def sums(self, key: Callable[[CallRow], Any]) -> dict[Any, Spent]:
         sums: defaultdict[Any, Spent] = defaultdict(lambda: NOTHING)
         for call in self.calls.values():
-            reported, computed = (call.requests * (call.basis == basis) for basis in (Basis.REPORTED, Basis.COMPUTED))
-            sums[key(call)] += Spent(call.requests, call.usage, call.cost or Decimal(0), reported, computed)
+            sums[key(call)] += call.spent
         return {group: spent for group, spent in sums.items() if spent != NOTHING}
 
     def owner(self, call: CallRow) -> str:
@@ -134,6 +135,9 @@ def test_any_puts_are_what_plain_dictionaries_make_of_them(puts: list[Rows], dat
         for (agent, name), each in past.items():
             keys = {call.key for call in plain.calls.values() if (call.agent, call.session) == (agent, name)}
             assert set(each.keys) == keys
+            assert {call.key: call for call in each.calls} == {
+                call.key: call for call in plain.calls.values() if (call.agent, call.session) == (agent, name)
+            }
         assert shelf.buckets(0) == plain.sums(lambda call: call.at // BUCKET) | {
             bucket: NOTHING for bucket, spent in shelf.buckets(0).items() if spent == NOTHING
         }

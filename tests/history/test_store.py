@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from aimond.core.ledger import BUCKET
-from aimond.core.rows import Rows, SessionRow
+from aimond.core.rows import CrossedRow, Rows, SessionRow
 from aimond.core.snapshot import Basis, State
 from aimond.core.turn import SECOND
 from aimond.core.usage import Spent, Usage
@@ -54,6 +54,52 @@ async def test_a_restart_finds_everything_that_was_put(path: Path) -> None:
     assert sound(path)
 
 
+async def test_a_restart_finds_calls_with_their_prices_and_all_corrections(path: Path) -> None:
+    rows = [
+        call("a", computed=Decimal("0.000000000001"), estimated=True),
+        call("b", at=NOON + 1, cost=None, provider="", usage=Usage(1, 2, 3, 4, 5, 6, 3)),
+        call("c", at=NOON + 2, basis=Basis.COMPUTED, computed=Decimal("0.5"), estimated=True),
+    ]
+    old = call("old", at=NOON - DAY, requests=0)
+    async with opened(path) as store:
+        store.put(Rows(sessions=[session()]))
+        store.put(calls(old, *(call(f"x{number}", at=NOON - number) for number in range(1, 2100)), *rows))
+        assert await store.written()
+        (past,) = store.past(0, 1)
+        assert (past.calls[0], past.calls[-3:]) == (old, rows)
+        assert len(past.calls) == 2049
+
+
+async def test_a_restart_knows_which_thresholds_were_told(path: Path) -> None:
+    told = [CrossedRow("b", "", "2026-11-01", 50), CrossedRow("a", "codex", "2026-11-26", 80)]
+    async with opened(path) as store:
+        store.put(Rows(crossed=told))
+        store.put(Rows(crossed=told[:1]))
+    async with opened(path) as store:
+        assert store.spending(0, lambda at: date(2026, 11, 1)) == (
+            [],
+            [("b", "", "2026-11-01", 50), ("a", "codex", "2026-11-26", 80)],
+        )
+
+
+async def test_what_was_spent_of_budgets_is_by_day_and_whose_it_is(path: Path) -> None:
+    served = session("s1", project="aimond")
+    hidden = session("title", serves="s1", hidden=True)
+    async with opened(path) as store:
+        store.put(Rows(sessions=[served, hidden]))
+        store.put(calls(call("old", at=NOON - DAY), call("a"), call("b", at=NOON + 900 * SECOND), call("c", "title")))
+        store.put(calls(call("d", at=NOON + DAY, model="opus")))
+        assert await store.written()
+        parts, _ = store.spending(NOON, lambda at: date.fromordinal(1 + at // DAY))
+        today = 1 + NOON // DAY
+        assert [(part.day.toordinal() - today, part.session, part.project, part.model) for part in parts] == [
+            (0, "s1", "aimond", "sonnet"),
+            (0, "s1", "aimond", "sonnet"),
+            (1, "s1", "aimond", "opus"),
+        ]
+        assert [part.spent.requests for part in parts] == [2, 1, 1]
+
+
 async def test_the_past_is_the_newest_sessions_and_their_newest_keys(path: Path) -> None:
     async with opened(path) as store:
         store.put(Rows(sessions=[session(f"s{number}", NOON + number) for number in range(5)]))
@@ -80,7 +126,7 @@ async def test_a_correction_adds_tokens_and_is_no_call(path: Path) -> None:
     async with opened(path) as store:
         store.put(calls(call("a"), call("cut", requests=0, cost="0.1", usage=Usage(output=7))))
         (row,) = await store.usage(*EVER, "agent")
-        assert row.spent == Spent(1, Usage(10, 20, 30, 0, 12, 2), Decimal("0.6"), 1)
+        assert row.spent == Spent(1, Usage(10, 20, 30, 0, 12, 2), Decimal("0.6"), 1, cut=1)
 
 
 async def test_turns_that_are_no_more_are_gone(path: Path) -> None:
@@ -250,6 +296,7 @@ async def test_a_closed_history_answers_nobody(path: Path) -> None:
 def test_the_table_of_sessions_has_the_fields_of_the_row() -> None:
     sql = schema.MIGRATIONS[0][0]
     assert [name for name in columns.SESSION if f" {name} " not in sql] == []
-    assert columns.SPENT[1:7] == ("input", "cache_read", "cache_write", "tool_prompt", "output", "reasoning")
-    assert set(Spent.__slots__) == {"requests", "usage", "cost", *columns.COUNTS}  # type: ignore[attr-defined]
+    assert [name for name in columns.SPENT if f" {name} " not in schema.MIGRATIONS[0][2]] == []
+    added = {"requests", "usage", "cost", "reported", "computed", "estimated", "table", "tabled", "cut"}
+    assert set(Spent.__slots__) == added  # type: ignore[attr-defined]
     assert columns.to_session(columns.session_columns(SessionRow(agent="a", id="b"))) == SessionRow(agent="a", id="b")
