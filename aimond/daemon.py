@@ -95,7 +95,7 @@ class Daemon:
         desk = _desk(self._answers, focus)
         policy = Policy.of(config.notifications.model_dump())
         self._notifier = Notifier(lambda: bus_address or session_address(), policy, desk, _now)
-        self._to_be_told = [self._bus, self._historian, self._notifier, *([focus] if focus else [])]
+        self._to_be_told: list[Output] = [self._bus, self._historian, self._notifier, *([focus] if focus else [])]
         self._outputs: list[Output] = []
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
@@ -113,6 +113,7 @@ class Daemon:
             await self._bus.start()
             running.push_async_callback(self._bus.close)
             self._outputs = self._to_be_told
+            self._tick()
             where = []
             if otlp.http:
                 sockets = listen(LOOPBACK, otlp.http_port)

@@ -44,10 +44,11 @@ class PrivateBus:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For programs that are to use this bus, with sockets of their own."""
+        """For programs that are to use this bus, with sockets and a history of their own."""
         # Whoever runs the tests may sit in a Sway of their own.
         others = {name: text for name, text in os.environ.items() if name not in ("SWAYSOCK", "I3SOCK")}
-        return {**others, "DBUS_SESSION_BUS_ADDRESS": self.address, "XDG_RUNTIME_DIR": str(self.directory)}
+        ours = {"XDG_RUNTIME_DIR": str(self.directory), "XDG_STATE_HOME": str(self.directory / "state")}
+        return {**others, **ours, "DBUS_SESSION_BUS_ADDRESS": self.address}
 
     def start(self) -> None:
         """Start a daemon, at the same address each time."""

@@ -13,6 +13,8 @@ from aimond.core.evidence import Source
 from aimond.core.state import Patience
 from aimond.otlp.record import Attributes, Record
 
+PICO: Final = Decimal("1e-12")
+MOST_TOKENS: Final = 10**12
 SOURCES: Final = {"logs": Source.LOG, "traces": Source.SPAN, "metrics": Source.LOG}
 
 
@@ -56,17 +58,20 @@ def micros(attributes: Attributes, key: str) -> int:
 
 
 def dollars(attributes: Attributes, key: str) -> Decimal | None:
-    """Money as it was written, None when it was not."""
+    """Money as it was written, as exact as history keeps it; None when it was not."""
     try:
         amount = Decimal(attributes.text(key))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and 0 <= amount < 10**9 else None
+    if not amount.is_finite() or not 0 <= amount < 10**9:
+        return None
+    return amount if amount == (kept := amount.quantize(PICO)) else kept
 
 
 def count(attributes: Attributes, key: str) -> int:
-    """A number of tokens, 0 when it is not said."""
-    return attributes.integer(key) or 0
+    """A number of tokens, 0 when it is not said; what no call can have used is not believed."""
+    said = attributes.integer(key) or 0
+    return said if 0 <= said <= MOST_TOKENS else 0
 
 
 # Status to the classes of ``LastErrorClass``; ranges, the first that fits.

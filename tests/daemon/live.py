@@ -33,6 +33,7 @@ class Live:
     http: int
     grpc: int
     reader: Monitor
+    daemon: Daemon
     signals: list[Signal] = field(default_factory=list)
     seen: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -92,23 +93,26 @@ class Live:
 
 
 @asynccontextmanager
-async def live(bus: PrivateBus, **otlp: Any) -> AsyncIterator[Live]:
-    """A daemon with any free ports."""
+async def live(bus: PrivateBus, more: dict[str, Any] | None = None, **otlp: Any) -> AsyncIterator[Live]:
+    """A daemon with any free ports; without a history, but for what ``more`` sections of the settings say."""
     config = Config.model_validate(
         {
+            "history": {"enabled": False},
+            **(more or {}),
             "otlp": {"http_port": 0, "grpc_port": 0, **otlp},
             "hooks": {"socket": False},
             "sway": {"enabled": False},
         }
     )
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    serving = asyncio.ensure_future(Daemon(config, bus.address).run(ready.set_result))
+    daemon = Daemon(config, bus.address)
+    serving = asyncio.ensure_future(daemon.run(ready.set_result))
     await asyncio.wait([serving, ready], return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         await serving
     http_port, grpc_port = (int(port) for port in re.findall(r"port (\d+)", ready.result()))
     async with await Monitor.connect(bus.address) as reader:
-        running = Live(http_port, grpc_port, reader)
+        running = Live(http_port, grpc_port, reader, daemon)
         await reader.subscribe()
         following = asyncio.ensure_future(running.follow())
         try:
