@@ -1,0 +1,24 @@
+"""``aimond top``: all sessions, live; needs rich, which comes with ``aimond[top]``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from importlib.util import find_spec
+
+from aimond.commands import complain
+
+
+@complain
+def run(arguments: argparse.Namespace) -> int:
+    """Show the sessions until the user has seen enough; 1 where there is no terminal, or no rich."""
+    if not find_spec("rich"):
+        print("aimond: top needs rich: pip install 'aimond[top]'", file=sys.stderr)
+        return 1
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        print("aimond: top needs a terminal; `aimond status` prints the same once", file=sys.stderr)
+        return 1
+    from aimond.commands.top_screen import Screen
+
+    return asyncio.run(Screen().run())
