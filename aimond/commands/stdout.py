@@ -8,7 +8,11 @@ import select
 import stat
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+_GENERATIONS: Final = 4  # how far up a reader is looked for
 
 
 async def while_read(work: Coroutine[Any, Any, int]) -> int:
@@ -35,7 +39,7 @@ def is_pipe(descriptor: int) -> bool:
 
 
 def _watch(descriptor: int, gone: asyncio.Event) -> None:
-    """Set the event when the other end is closed. The kernel tells of that unasked, as an error at our end."""
+    """Set the event when the other end is closed, or whoever reads there has exited."""
     if not is_pipe(descriptor):
         return
     loop = asyncio.get_running_loop()
@@ -47,7 +51,29 @@ def _watch(descriptor: int, gone: asyncio.Event) -> None:
         if end.poll(0):
             gone.set()
 
+    # The kernel tells of a closed end unasked, as an error at ours.
     loop.add_reader(descriptor, look)
+    # Waybar 0.9.17 lets its scripts inherit the ends of those before them: one that stays keeps our pipe open.
+    with suppress(OSError):
+        if reader := _reading_ancestor(str(Path(f"/proc/self/fd/{descriptor}").readlink())):
+            loop.add_reader(os.pidfd_open(reader), gone.set)
+
+
+def _reading_ancestor(pipe: str) -> int:
+    """The nearest ancestor that has the pipe open for reading, 0 if none has. (The one between may be a shell.)"""
+    pid = os.getppid()
+    for _ in range(_GENERATIONS):
+        with suppress(OSError):
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(OSError):
+                    # The mode of the link is how it was opened: proc(5), /proc/pid/fd.
+                    if link.lstat().st_mode & stat.S_IRUSR and str(link.readlink()) == pipe:
+                        return pid
+        stat_line = Path(f"/proc/{pid}/stat").read_text()
+        pid = int(stat_line.rpartition(")")[2].split()[1])
+        if pid <= 1:
+            break
+    return 0
 
 
 class Lines:

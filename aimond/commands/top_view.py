@@ -11,11 +11,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aimond.commands.look import Session, age, amount, cell, clock, counted, fit, look, money
+from aimond.commands.look import Session, age, amount, cell, counted, fit, look, money
 from aimond.commands.mirror import Mirror
 from aimond.commands.top_rates import Rates
 
-KEYS: Final = "↑↓ choose  ⏎ focus  a acknowledge  A all  e explain  i inhibit  q quit"
+KEYS: Final = "↑↓ choose · enter focus · a acknowledge · A all · e explain · i inhibit · q quit"
 _AROUND: Final = 4  # lines: the head, the heading of the table, the message, the keys
 
 _NARROW: Final = ("STATE", "FOR", "PROJECT", "REASON")
@@ -24,6 +24,7 @@ _WIDE: Final = (*_USUAL, "SESSION")
 _COLUMNS: Final = ((130, _WIDE), (72, _USUAL), (0, _NARROW))
 _RIGHT: Final = {"FOR", "TOK/MIN", "TOKENS", "COST"}
 _ELASTIC: Final = {"PROJECT", "REASON"}
+_LEAST: Final = {"STATE": 11, "FOR": 3, "AGENT": 11, "TOKENS": 6, "COST": 6}  # so that usual changes move no column
 
 
 @dataclass
@@ -46,12 +47,12 @@ def view(mirror: Mirror, shown: Shown, width: int, height: int, now: datetime) -
     if mirror.off:
         body = Text(mirror.off)
     elif shown.reasons is not None:
-        body = _reasons(shown.reasons[: room + 1], now)
+        body = _reasons(shown.reasons[:room])
     else:
         body = _sessions(mirror, shown, width, room, now)
     budgets = [_line(_budget(values), width) for values in mirror.budgets.values()]
     message = Text(fit(shown.message, width), "yellow")
-    keys = KEYS if shown.reasons is None else "e back  q quit"
+    keys = KEYS if shown.reasons is None else "e back · q quit"
     return Group(_line(_head(mirror, shown), width, "bold"), *budgets, body, message, _line(keys, width, "dim"))
 
 
@@ -63,9 +64,12 @@ def _head(mirror: Mirror, shown: Shown) -> str:
     if mirror.off:
         return "aimond"
     properties = mirror.properties
-    today = f"{amount(properties['TokensToday'])} tokens {money(properties['CostToday'], properties['CostTodayBasis'])}"
-    inhibited = "inhibited here · " if shown.inhibits else "inhibited · " if properties["Inhibited"] else ""
-    return f"aimond · {inhibited}today {today} · {counted(mirror.counts())}"
+    parts = ["aimond"]
+    if shown.inhibits or properties["Inhibited"]:
+        parts.append("inhibited here" if shown.inhibits else "inhibited")
+    if used := properties["TokensToday"]:
+        parts.append(f"today {amount(used)} tokens {money(properties['CostToday'], properties['CostTodayBasis'])}")
+    return " · ".join([*parts, counted(mirror.counts())])
 
 
 def _budget(values: dict[str, Any]) -> str:
@@ -79,7 +83,9 @@ def _sessions(mirror: Mirror, shown: Shown, width: int, room: int, now: datetime
     for column in columns:
         justify: Any = "right" if column in _RIGHT else "left"
         ratio = 1 if column in _ELASTIC else None
-        table.add_column(column, justify=justify, no_wrap=True, overflow="ellipsis", ratio=ratio)
+        table.add_column(
+            column, justify=justify, no_wrap=True, overflow="ellipsis", ratio=ratio, min_width=_LEAST.get(column)
+        )
     for session in visible(mirror.by_urgency(), shown.chosen, room):
         style = "reverse" if session["Path"] == shown.chosen else ""
         table.add_row(*(_cell(session, column, shown, now) for column in columns), style=style)
@@ -115,16 +121,16 @@ def _rate(session: Session, shown: Shown, _now: datetime) -> Text:
 _OWN: Final[dict[str, Callable[[Session, Shown, datetime], Text]]] = {"STATE": _state, "FOR": _for, "TOK/MIN": _rate}
 
 
-def _reasons(reasons: list[dict[str, Any]], now: datetime) -> Table:
+def _reasons(reasons: list[dict[str, Any]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for column in ("TIME", "STATE", "EVIDENCE", "CONFIDENCE", "RECORD"):
         table.add_column(column, no_wrap=True, overflow="ellipsis")
     for reason in reasons:
         words = (reason["State"], reason["Evidence"], reason["Confidence"], reason["Record"])
         style = look(reason["State"]).style
-        table.add_row(
-            clock(reason["Time"], now), Text(fit(words[0], 9), style), *(Text(fit(w, 200)) for w in words[1:])
-        )
+        moment = datetime.fromtimestamp(reason["Time"] / 1e6).astimezone()
+        cells = (Text(fit(words[0], 9), style), *(Text(fit(word, 200)) for word in words[1:]))
+        table.add_row(f"{moment:%H:%M:%S}", *cells)
     return table
 
 

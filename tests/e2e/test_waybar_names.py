@@ -1,0 +1,129 @@
+"""A real Waybar that is told of sessions with any names; the picture of it in the manual comes from here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from aimond.bus.service import Service
+from aimond.core.snapshot import Basis, State
+from tests.bus.standin import NOW, Standin
+from tests.e2e.bar import MIDDLE, Bar, a_bar, colour
+from tests.e2e.wayland import Picture
+
+STRANGE = {
+    "markup": "<b>bold</b> & <span foreground='red'>&lt; </tt>",
+    "broken markup": "<span <b </ &#0; &nosuch; ]]>",
+    "control characters": "a\x00b\x1b[31mc\nd\te\u2028f\x07",
+    "right to left": "\u202eevil\u202c \u05e9\u05dc\u05d5\u05dd \u2067\u0645\u0631\u062d\u0628\u0627",
+    "marks": "z" + "\u0301\u0489" * 300,
+    "wide": "\u4e16\u754c" * 200,
+    "quotes": "\"'\\\\ \\u0000 %s {} {0}",
+    "surrogates": "\ud83d \udc00",
+    "10 kB": "x" * 10_000,
+    "10 kB of markup": "<" * 10_000,
+}
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[tuple[Bar, Service, Standin]]:
+    """A bar, and a service that tells what the test says."""
+    with a_bar(tmp_path) as bar:
+        source = Standin()
+        service = Service(source, bar.environment["DBUS_SESSION_BUS_ADDRESS"])
+        await service.start()
+        bar.start_bar()
+        yield bar, service, source
+        await service.close()
+
+
+async def pointed_at(bar: Bar, state: str, keep_as: str, part: str) -> Picture:
+    """The screen with the tooltip."""
+    first, last = await asyncio.to_thread(bar.shows, state)
+
+    def look() -> Picture:
+        with bar.pointer() as pointer:
+            pointer.move((first + last) // 2, MIDDLE)
+            below = bar.picture().row(60)
+            for _ in range(50):
+                if bar.picture().row(60) != below:
+                    break
+            return bar.picture(keep_as, part)
+
+    return await asyncio.to_thread(look)
+
+
+@pytest.mark.parametrize("name", STRANGE)
+async def test_no_name_breaks_the_bar(stage: tuple[Bar, Service, Standin], name: str) -> None:
+    bar, service, source = stage
+    service.publish(source.add("first", state=State.WORKING))
+    await asyncio.to_thread(bar.shows, "working")
+    words = dict.fromkeys(("project", "model", "reason", "title", "last_error"), STRANGE[name])
+    service.publish(source.add("second", agent=STRANGE[name], state=State.WAITING, state_since=NOW, **words))
+    before = bar.directory / "waybar.log"
+    picture = await pointed_at(bar, "waiting", f"name-{name.replace(' ', '-')}", "0,0 1280x160")
+    span = picture.stretch(colour("waiting"), 2)
+    assert span is not None
+    assert span[1] - span[0] < 150
+    service.publish(source.remove(session_id="second", agent=STRANGE[name]))
+    await asyncio.to_thread(bar.shows, "working")
+    assert bar.waybar.poll() is None
+    told = before.read_text().casefold()
+    assert [word for word in ("error", "failed to", "markup", "critical") if f"custom/aimond: {word}" in told] == []
+    assert "pango" not in told, told
+
+
+async def test_the_picture_of_the_manual(stage: tuple[Bar, Service, Standin]) -> None:
+    bar, service, source = stage
+    common = {"cost_basis": Basis.REPORTED, "state_since": NOW}
+    minute = 60_000_000
+    service.publish(
+        source.add(
+            "a",
+            project="shop",
+            state=State.WAITING,
+            reason="permission:Bash",
+            input_tokens=48_200,
+            output_tokens=3_100,
+            cost=0.84,
+            **common,
+        )
+    )
+    service.publish(
+        source.add(
+            "b",
+            "codex",
+            project="parser",
+            state=State.COMPLETED,
+            input_tokens=21_000,
+            output_tokens=1_900,
+            **{**common, "cost_basis": Basis.UNKNOWN},
+        )
+    )
+    service.publish(
+        source.add(
+            "c",
+            project="website",
+            state=State.WORKING,
+            input_tokens=310_000,
+            output_tokens=9_400,
+            cost=2.15,
+            **{**common, "state_since": NOW + 4 * minute},
+        )
+    )
+    service.publish(
+        source.add(
+            "d",
+            "gemini-cli",
+            project="notes",
+            state=State.WORKING,
+            input_tokens=11_500,
+            output_tokens=700,
+            **{**common, "cost_basis": Basis.UNKNOWN},
+        )
+    )
+    picture = await pointed_at(bar, "waiting", "bar-tooltip", "380,0 520x170")
+    assert picture.stretch(colour("waiting"), 2)
