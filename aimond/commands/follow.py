@@ -45,7 +45,9 @@ class Follower:
 
     async def _follow(self, monitor: Monitor) -> None:
         await monitor.subscribe()
-        await self._read(monitor, start=self._start)
+        await self._read(monitor)
+        if self._start and self.mirror.off:
+            await self._ask_to_start(monitor)
         async for signal in monitor.changes():
             if signal.name == "NameOwnerChanged" or self.mirror.off:
                 await self._read_or_lose(monitor, signal)
@@ -58,11 +60,16 @@ class Follower:
         else:
             await self._read(monitor)
 
-    async def _read(self, monitor: Monitor, *, start: bool = False) -> None:
+    async def _ask_to_start(self, monitor: Monitor) -> None:
+        """Have the bus start the service; that it is there, NameOwnerChanged tells."""
+        try:
+            await monitor.start()
+        except (NotRunning, CallFailed) as error:
+            self._lose(error)
+
+    async def _read(self, monitor: Monitor) -> None:
         """Read everything; what cannot be read now, the next signal of the service will make us read."""
         try:
-            if start:
-                await monitor.start()
             sessions, properties = await monitor.sessions(), await monitor.properties()
         except (NotRunning, CallFailed) as error:
             self._lose(error)

@@ -38,13 +38,16 @@ async def _run(command: list[str], who: str, why: str) -> int:
     holding = asyncio.ensure_future(_hold(who, why, held := asyncio.Event()))
     await asyncio.wait({holding, waiting := asyncio.ensure_future(held.wait())}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
-    try:
-        child = await asyncio.create_subprocess_exec(*command)
-    except OSError as error:
-        print(f"aimond: {command[0]}: {error.strerror}", file=sys.stderr)
-        return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
-    with _passing_on(child.send_signal):
+    signals: asyncio.Queue[int] = asyncio.Queue()
+    with _caught(signals.put_nowait):
+        try:
+            child = await asyncio.create_subprocess_exec(*command)
+        except OSError as error:
+            print(f"aimond: {command[0]}: {error.strerror}", file=sys.stderr)
+            return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
+        passing_on = asyncio.ensure_future(_pass_on(signals, child))
         status = await child.wait()
+        passing_on.cancel()
     holding.cancel()  # which leaves the bus, and so ends the inhibition
     with contextlib.suppress(asyncio.CancelledError):
         await holding
@@ -76,16 +79,22 @@ def _warn(error: Exception) -> None:
     print(f"aimond: notifications are not inhibited: {error}", file=sys.stderr)
 
 
+async def _pass_on(signals: asyncio.Queue[int], child: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            child.send_signal(await signals.get())
+
+
 @contextlib.contextmanager
-def _passing_on(send: Callable[[int], None]) -> Iterator[None]:
-    """Send the child what we are sent, but for what the terminal has sent it already."""
+def _caught(take: Callable[[int], None]) -> Iterator[None]:
+    """Take what we are sent for the child, but for what the terminal sends it too."""
     loop = asyncio.get_running_loop()
     foreground = os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
     for number in _PASSED_ON:
         if foreground and number in _OF_THE_KEYBOARD:
             loop.add_signal_handler(number, lambda: None)
         else:
-            loop.add_signal_handler(number, send, number)
+            loop.add_signal_handler(number, take, number)
     try:
         yield
     finally:

@@ -36,6 +36,7 @@ NEEDS_USER: Final = frozenset(URGENCY[: URGENCY.index(State.WORKING)])
 
 # Only for sums shown to people; a script reads --json.
 _UNITS: Final = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
+_SPANS: Final = ((172800, 86400, "d"), (3600, 3600, "h"), (60, 60, "m"))
 _TOKENS: Final = ("InputTokens", "CacheReadTokens", "CacheWriteTokens", "ToolPromptTokens", "OutputTokens")
 _BOUND: Final = {"unknown": "?", "none": "–"}
 
@@ -70,9 +71,10 @@ def cells(text: str) -> int:
     )
 
 
-def pad(text: str, width: int) -> str:
-    """The text with spaces after it, up to ``width`` cells."""
-    return text + " " * (width - cells(text))
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """The text with spaces after it, or before it where it stands at the right, up to ``width`` cells."""
+    space = " " * (width - cells(text))
+    return space + text if right else text + space
 
 
 def amount(number: int) -> str:
@@ -86,13 +88,22 @@ def money(value: float, basis: str) -> str:
 
 
 def span(seconds: float) -> str:
-    """A length of time for people: 42s, 3m, 2h."""
-    whole = max(0, int(seconds))
-    return f"{whole}s" if whole < 60 else f"{whole // 60}m" if whole < 3600 else f"{whole // 3600}h"
+    """A length of time for people: 42s, 3m, 2h, 5d."""
+    size, unit = _span(seconds)
+    return f"{max(0, int(seconds)) // size}{unit}"
+
+
+def step(seconds: float) -> int:
+    """How many seconds the unit has in which an age of so many is told: 60 at least."""
+    return max(60, _span(seconds)[0])
+
+
+def _span(seconds: float) -> tuple[int, str]:
+    return next(((size, unit) for least, size, unit in _SPANS if seconds >= least), (1, "s"))
 
 
 def age(seconds: float) -> str:
-    """A length of time that changes once a minute at most: <1m, 3m, 2h."""
+    """A length of time that changes once a minute at most: <1m, 3m, 2h, 5d."""
     return span(seconds) if seconds >= 60 else "<1m"
 
 
@@ -124,6 +135,7 @@ COLUMNS: Final[dict[str, tuple[int, Callable[[Session], str]]]] = {
     "REASON": (24, lambda session: session["Reason"]),
     "SESSION": (40, lambda session: session["Id"]),
 }
+NUMBERS: Final = frozenset({"FOR", "SINCE", "TOK/MIN", "TOKENS", "COST"})
 
 
 def cell(session: Session, column: str) -> str:
@@ -133,6 +145,7 @@ def cell(session: Session, column: str) -> str:
 
 
 def table(rows: list[list[str]]) -> list[list[str]]:
-    """The rows with all cells of a column equally wide, but for the last one."""
-    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
-    return [[*map(pad, row[:-1], widths), row[-1]] for row in rows]
+    """The rows, the first of them the names of the columns, with all cells of a column equally wide."""
+    columns = zip(*rows, strict=True)
+    sides = [(max(map(cells, column)), column[0] in NUMBERS) for column in columns]
+    return [[pad(text, width, right=right) for text, (width, right) in zip(row, sides, strict=True)] for row in rows]

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aimond.commands.look import Session, age, amount, cell, counted, fit, look, money
+from aimond.commands.look import NUMBERS, Session, age, amount, cell, counted, fit, look, money, step
 from aimond.commands.mirror import Mirror
 from aimond.commands.top_rates import Rates
 
@@ -22,8 +22,7 @@ _NARROW: Final = ("STATE", "FOR", "PROJECT", "REASON")
 _USUAL: Final = ("STATE", "FOR", "AGENT", "PROJECT", "TOK/MIN", "TOKENS", "COST", "REASON")
 _WIDE: Final = (*_USUAL, "SESSION")
 _COLUMNS: Final = ((130, _WIDE), (72, _USUAL), (0, _NARROW))
-_RIGHT: Final = {"FOR", "TOK/MIN", "TOKENS", "COST"}
-_ELASTIC: Final = {"PROJECT", "REASON"}
+_ELASTIC: Final = {"PROJECT": 3, "REASON": 2}
 _LEAST: Final = {"STATE": 11, "FOR": 3, "AGENT": 11, "TOKENS": 6, "COST": 6}  # so that usual changes move no column
 
 
@@ -79,9 +78,9 @@ def _budget(values: dict[str, Any]) -> str:
 
 def _sessions(mirror: Mirror, shown: Shown, width: int, room: int, now: datetime) -> Table:
     columns = next(columns for least, columns in _COLUMNS if width >= least)
-    table = Table(box=None, expand=True, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
     for column in columns:
-        justify: Any = "right" if column in _RIGHT else "left"
+        justify: Any = "right" if column in NUMBERS else "left"
         ratio = 1 if column in _ELASTIC else None
         table.add_column(
             column, justify=justify, no_wrap=True, overflow="ellipsis", ratio=ratio, min_width=_LEAST.get(column)
@@ -141,5 +140,5 @@ def next_age(mirror: Mirror, now: float) -> float | None:
 
 
 def _next_step(start: float, now: float) -> float:
-    unit = 60 if now - start < 3600 else 3600
+    unit = step(now - start)
     return start + unit * (max(0.0, now - start) // unit + 1)

@@ -8,7 +8,7 @@ from datetime import datetime
 from html import escape
 from typing import Any, Final
 
-from aimond.commands.look import Session, amount, cell, clock, counted, look, money, table
+from aimond.commands.look import Session, amount, cell, clock, counted, fit, look, money, table
 from aimond.commands.mirror import Mirror
 
 SHOWN: Final = 20
@@ -31,7 +31,7 @@ def shown(mirror: Mirror, now: datetime) -> dict[str, Any]:
     if mirror.off:
         tooltip = escape(mirror.off)
         return {"text": "aimond –", "alt": OFF, "class": OFF, "tooltip": tooltip, "percentage": 0}
-    state = mirror.properties["State"]
+    state = fit(mirror.properties["State"], 16)
     return {
         "text": escape(_text(mirror)),
         "alt": state,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from aimond.bus.service import Service
+from aimond.core.change import Totals
 from aimond.core.snapshot import Basis, State
 from tests.bus.standin import NOW, Standin
 from tests.e2e.bar import MIDDLE, Bar, a_bar, colour
@@ -26,6 +29,14 @@ STRANGE = {
     "10 kB": "x" * 10_000,
     "10 kB of markup": "<" * 10_000,
 }
+
+# Agent, project, state, minutes in it, tokens, USD.
+SCENE = (
+    ("claude-code", "shop", State.WAITING, 2, 51_300, "0.84"),
+    ("codex", "parser", State.COMPLETED, 9, 122_900, None),
+    ("claude-code", "website", State.WORKING, 4, 1_319_400, "2.15"),
+    ("gemini-cli", "notes", State.WORKING, 1, 12_200, None),
+)
 
 
 @pytest.fixture
@@ -78,52 +89,20 @@ async def test_no_name_breaks_the_bar(stage: tuple[Bar, Service, Standin], name:
 
 async def test_the_picture_of_the_manual(stage: tuple[Bar, Service, Standin]) -> None:
     bar, service, source = stage
-    common = {"cost_basis": Basis.REPORTED, "state_since": NOW}
-    minute = 60_000_000
-    service.publish(
-        source.add(
-            "a",
-            project="shop",
-            state=State.WAITING,
-            reason="permission:Bash",
-            input_tokens=48_200,
-            output_tokens=3_100,
-            cost=0.84,
-            **common,
+    now = int(time.time() * 1_000_000)
+    source.used = Totals(Decimal("7.42"), Basis.PARTIAL, Decimal("61.10"), 5_310_000)
+    for number, (agent, project, state, minutes, tokens, cost) in enumerate(SCENE):
+        service.publish(
+            source.add(
+                f"s{number}",
+                agent,
+                project=project,
+                state=state,
+                state_since=now - minutes * 60_000_000,
+                input_tokens=tokens,
+                cost=Decimal(cost) if cost else None,
+                cost_basis=Basis.REPORTED if cost else Basis.UNKNOWN,
+            )
         )
-    )
-    service.publish(
-        source.add(
-            "b",
-            "codex",
-            project="parser",
-            state=State.COMPLETED,
-            input_tokens=21_000,
-            output_tokens=1_900,
-            **{**common, "cost_basis": Basis.UNKNOWN},
-        )
-    )
-    service.publish(
-        source.add(
-            "c",
-            project="website",
-            state=State.WORKING,
-            input_tokens=310_000,
-            output_tokens=9_400,
-            cost=2.15,
-            **{**common, "state_since": NOW + 4 * minute},
-        )
-    )
-    service.publish(
-        source.add(
-            "d",
-            "gemini-cli",
-            project="notes",
-            state=State.WORKING,
-            input_tokens=11_500,
-            output_tokens=700,
-            **{**common, "cost_basis": Basis.UNKNOWN},
-        )
-    )
-    picture = await pointed_at(bar, "waiting", "bar-tooltip", "380,0 520x170")
+    picture = await pointed_at(bar, "waiting", "bar-tooltip", "370,0 540x190")
     assert picture.stretch(colour("waiting"), 2)
