@@ -16,9 +16,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not find_spec("rich"):
         print("aimond: top needs rich: pip install 'aimond[top]'", file=sys.stderr)
         return 1
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        print("aimond: top needs a terminal; `aimond status` prints the same once", file=sys.stderr)
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not (sys.stdin.isatty() and console.is_terminal) or console.is_dumb_terminal:
+        print("aimond: top needs a terminal that it can draw in; `aimond status` prints the same once", file=sys.stderr)
         return 1
     from aimond.commands.top_screen import Screen
 
-    return asyncio.run(Screen().run())
+    return asyncio.run(Screen(console).run())

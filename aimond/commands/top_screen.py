@@ -29,9 +29,9 @@ _KEY: Final = re.compile(rb"\x1b\[[0-9;]*[A-Za-z~]|\x1bO.|.", re.DOTALL)
 class Screen:
     """One run of ``aimond top``."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False)
-        self._live = Live(console=self._console, screen=True, auto_refresh=False)
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, screen=True, auto_refresh=False)
         self._shown = Shown()
         self._follower = Follower(self._draw)
         self._done = asyncio.Event()

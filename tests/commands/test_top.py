@@ -44,6 +44,8 @@ async def test_sessions_stand_in_their_order_and_change_as_they_do(
         service.publish(source.details("one", output_tokens=12_000, cost=Decimal("0.5"), cost_basis=Basis.REPORTED))
         await top.until(lambda: "12.0k  12.0k  $0.50" in top.text)
         assert max(map(len, top.lines)) <= WIDTH
+        drawn = top.written.partition(b"\x1b[?1049h")[2]
+        assert b"\x1b[2J" not in drawn[20:], "clearing the screen flickers"
 
 
 async def test_keys_choose_a_session_and_act_on_it(bus: PrivateBus, service: Service, source: Standin) -> None:
@@ -170,8 +172,14 @@ async def test_without_colours_nothing_is_coloured(bus: PrivateBus, service: Ser
             assert b"33m" not in plain.written
 
 
+async def test_a_terminal_that_cannot_be_drawn_in_is_none(bus: PrivateBus) -> None:
+    async with terminal(bus, "top", TERM="dumb") as top:
+        await top.shows("`aimond status`")
+        assert await top.process.wait() == 1
+
+
 def test_without_a_terminal_it_says_what_to_use(bus: PrivateBus) -> None:
-    refused = subprocess.run([*AIMOND, "top"], env=bus.environment, capture_output=True, text=True, check=False)
+    refused = subprocess.run([*AIMOND, "top"], env=bus.environment, capture_output=True, text=True)
     assert refused.returncode == 1
     assert "`aimond status`" in refused.stderr
 
