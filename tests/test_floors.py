@@ -105,6 +105,7 @@ FLOORS = [
     Floor("aimond/commands/mirror", CLIENT, standard=PURE),
     Floor("aimond/commands/named", standard=PURE),
     Floor("aimond/commands/waybar_text", CLIENT, standard=f"{PURE} html unicodedata"),
+    Floor("aimond/commands/top", CLIENT, "rich", ANY),
     Floor("aimond/commands/top_rates", CLIENT, standard=PURE),
     Floor("aimond/commands/top_view", CLIENT, "rich", PURE),
     Floor("aimond/commands/top_screen", CLIENT, "rich", ANY),

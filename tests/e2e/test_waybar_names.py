@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -15,7 +16,7 @@ from aimond.core.change import Totals
 from aimond.core.snapshot import Basis, State
 from tests.bus.standin import NOW, Standin
 from tests.e2e.bar import MIDDLE, Bar, a_bar, colour
-from tests.e2e.wayland import Picture
+from tests.e2e.wayland import Picture, until
 
 STRANGE = {
     "markup": "<b>bold</b> & <span foreground='red'>&lt; </tt>",
@@ -56,12 +57,10 @@ async def pointed_at(bar: Bar, state: str, keep_as: str, part: str) -> Picture:
     first, last = await asyncio.to_thread(bar.shows, state)
 
     def look() -> Picture:
+        below = bar.picture().row(60)
         with bar.pointer() as pointer:
             pointer.move((first + last) // 2, MIDDLE)
-            below = bar.picture().row(60)
-            for _ in range(50):
-                if bar.picture().row(60) != below:
-                    break
+            until(lambda: bar.picture().row(60) != below, "a tooltip")
             return bar.picture(keep_as, part)
 
     return await asyncio.to_thread(look)
@@ -74,7 +73,6 @@ async def test_no_name_breaks_the_bar(stage: tuple[Bar, Service, Standin], name:
     await asyncio.to_thread(bar.shows, "working")
     words = dict.fromkeys(("project", "model", "reason", "title", "last_error"), STRANGE[name])
     service.publish(source.add("second", agent=STRANGE[name], state=State.WAITING, state_since=NOW, **words))
-    before = bar.directory / "waybar.log"
     picture = await pointed_at(bar, "waiting", f"name-{name.replace(' ', '-')}", "0,0 1280x160")
     span = picture.stretch(colour("waiting"), 2)
     assert span is not None
@@ -82,9 +80,10 @@ async def test_no_name_breaks_the_bar(stage: tuple[Bar, Service, Standin], name:
     service.publish(source.remove(session_id="second", agent=STRANGE[name]))
     await asyncio.to_thread(bar.shows, "working")
     assert bar.waybar.poll() is None
-    told = before.read_text().casefold()
-    assert [word for word in ("error", "failed to", "markup", "critical") if f"custom/aimond: {word}" in told] == []
-    assert "pango" not in told, told
+    # GTK leaves a label empty whose markup it cannot read, and says so.
+    assert re.findall(r"-(?:WARNING|CRITICAL) \*\*.*", (bar.directory / "waybar.log").read_text()) == []
+    below = picture.row(60)
+    assert sum(pixel != below[0] for pixel in below) > 300, "an empty tooltip"
 
 
 async def test_the_picture_of_the_manual(stage: tuple[Bar, Service, Standin]) -> None:
