@@ -12,7 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.wayland import Colour, Desktop, desktop, until
+from tests.busdaemon import PrivateBus
+from tests.e2e.headless import Screen, until
+from tests.e2e.wayland import Colour, Desktop
 
 ROOT = Path(__file__).parents[2]
 STYLE = ROOT / "docs" / "waybar" / "style.css"
@@ -77,17 +79,31 @@ class Bar(Desktop):
         return False
 
 
+def installed(home: Path, environment: dict[str, str]) -> dict[str, str]:
+    """The environment, with ``aimond`` on its PATH; what it is called with is written down."""
+    program = home / "bin" / "aimond"
+    program.parent.mkdir()
+    program.write_text(AIMOND)
+    program.chmod(0o755)
+    return {**environment, "PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+
 @contextmanager
 def a_bar(home: Path) -> Iterator[Bar]:
     """A desktop where ``aimond`` is installed, without a monitor; the bar is still to be started."""
     config = home / ".config" / "aimond" / "config.toml"
     config.parent.mkdir(parents=True)
     config.write_text("[otlp]\nhttp_port = 0\ngrpc_port = 0\n")
-    program = home / "bin" / "aimond"
-    program.parent.mkdir()
-    program.write_text(AIMOND)
-    program.chmod(0o755)
-    with desktop(home, Bar) as here:
-        here.environment["PATH"] = f"{program.parent}:{os.environ['PATH']}"
-        here.environment["PYTHONPATH"] = str(ROOT)
-        yield here
+    with PrivateBus() as bus:
+        places = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
+        environment = installed(home, {**bus.environment, **places})
+        screen = Screen(environment)
+        try:
+            screen.start()
+            here = Bar(screen, environment)
+            try:
+                yield here
+            finally:
+                here.end()
+        finally:
+            screen.stop()

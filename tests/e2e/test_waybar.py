@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemon.test_command_line import switches
-from tests.e2e.bar import CONFIG, Bar, a_bar
-from tests.e2e.wayland import WIDTH, until
+from tests.busdaemon import PrivateBus
+from tests.daemon.test_command_line import Desktop, switches
+from tests.e2e.bar import CONFIG, Bar, a_bar, installed
+from tests.e2e.headless import Desk, until
+from tests.e2e.wayland import WIDTH
 
 
 @pytest.fixture
@@ -55,13 +57,37 @@ def test_a_click_of_each_button_does_what_the_configuration_says(bar: Bar) -> No
     bar.press("left", "completed")
     until(lambda: bar.called("focus --next"), "a call of `aimond focus --next`")
     bar.press("middle", "completed")
-    until(lambda: any(window["app_id"] == "foot" for window in bar.windows()), "a terminal")
+    until(lambda: any(window["app_id"] == "foot" for window in bar.screen.windows().values()), "a terminal")
     until(lambda: bar.processes("aimond", "top"), "aimond top")
     time.sleep(1)
     bar.picture("bar-top")
     bar.press("right", "completed")
     bar.shows("idle")
     assert bar.called("acknowledge --all")
+
+
+def test_a_click_focuses_the_terminal_of_the_session_that_waits(tmp_path: Path) -> None:
+    with PrivateBus() as bus, Desk(Desktop(bus, tmp_path), tmp_path) as desk:
+        screen = desk.screen
+        windows = {}
+        for workspace, name in (("1", "first"), ("2", "second")):
+            screen.sway("workspace", workspace)
+            windows[name] = desk.terminal(name)
+        bar = Bar(screen, installed(tmp_path, desk.desktop.environment))
+        try:
+            bar.start_bar()
+            for name in ("first", "second"):
+                desk.empty()
+                desk.clis[name].prompted()
+                desk.clis[name].asks()
+                desk.until(name, State="waiting", CanFocus=True)
+                bar.press("left", "waiting")
+                until(lambda: screen.focused == windows[name], f"{name} has no focus")  # noqa: B023
+                bar.picture(f"bar-focused-{name}")
+                desk.clis[name].done()
+                bar.shows_not("waiting")
+        finally:
+            bar.end()
 
 
 def test_no_feeder_survives_its_bar_and_the_next_bar_works(bar: Bar) -> None:

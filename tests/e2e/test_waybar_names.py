@@ -16,7 +16,8 @@ from aimond.core.change import Totals
 from aimond.core.snapshot import Basis, State
 from tests.bus.standin import NOW, Standin
 from tests.e2e.bar import MIDDLE, Bar, a_bar, colour
-from tests.e2e.wayland import Picture, until
+from tests.e2e.headless import until
+from tests.e2e.wayland import Picture
 
 STRANGE = {
     "markup": "<b>bold</b> & <span foreground='red'>&lt; </tt>",

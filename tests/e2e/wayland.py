@@ -1,46 +1,21 @@
-"""A desktop without a screen: headless Sway on a private session bus, with pictures and a pointer.
+"""What a Sway without a screen shows, and a pointer to click on it.
 
-Everything that is started in it ends with it, whatever became of its parents."""
+Everything that is started here ends here, whatever became of its parents."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, TypeVar
 
-from tests.busdaemon import PrivateBus
+from tests.e2e.headless import Screen
 from tests.e2e.pointer import Pointer
 
 WIDTH, HEIGHT = 1280, 720
-CONFIG = f"""output HEADLESS-1 resolution {WIDTH}x{HEIGHT}
-output * bg #335577 solid_color
-seat seat0 fallback true
-default_border pixel 2
-xwayland disable
-font pango:DejaVu Sans 10
-"""
-# Sway 1.7 refuses to run as root.
-_NOT_ROOT = ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--") if os.getuid() == 0 else ()
-PATIENCE = 20.0  # seconds
-
 Colour = tuple[int, int, int]
-
-
-def until(holds: Callable[[], Any], what: str, within: float = PATIENCE) -> Any:
-    """What the condition gives as soon as that is something; an AssertionError after so many seconds."""
-    end = time.monotonic() + within
-    while not (result := holds()):
-        assert time.monotonic() < end, f"not within {within} s: {what}"
-        time.sleep(0.05)
-    return result
 
 
 class Picture:
@@ -64,16 +39,15 @@ class Picture:
 
 
 class Desktop:
-    """A running Sway. ``environment`` is for programs that are to be on it, ``directory`` is theirs."""
+    """Programs on a screen that runs, and what they show. ``environment`` is theirs, ``directory`` for their files."""
 
-    def __init__(self, bus: PrivateBus, home: Path) -> None:
-        self.directory = bus.directory
+    def __init__(self, screen: Screen, environment: dict[str, str]) -> None:
+        self.screen, self.directory = screen, screen.runtime
         self._started: list[subprocess.Popen[bytes]] = []
         self.environment = {
-            **{name: value for name, value in bus.environment.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")},
-            "HOME": str(home),
-            "XDG_CONFIG_HOME": str(home / ".config"),
-            "XDG_DATA_HOME": str(home / ".local/share"),
+            **environment,
+            "SWAYSOCK": screen.socket,
+            "WAYLAND_DISPLAY": screen.display,
             "XDG_CURRENT_DESKTOP": "sway",
             "XDG_SESSION_TYPE": "wayland",
             "LANG": "C.UTF-8",
@@ -90,39 +64,10 @@ class Desktop:
         self._started.append(process)
         return process
 
-    def start_sway(self) -> None:
-        """Start Sway and wait until it answers."""
-        (self.directory / "sway.config").write_text(CONFIG)
-        headless = {"WLR_BACKENDS": "headless", "WLR_RENDERER": "pixman", "WLR_LIBINPUT_NO_DEVICES": "1"}
-        self.environment |= headless
-        self.spawn(*_NOT_ROOT, "sway", "-c", str(self.directory / "sway.config"), log="sway.log")
-        self.environment["SWAYSOCK"] = str(until(lambda: self._one("sway-ipc.*.sock"), "Sway's socket"))
-        self.environment["WAYLAND_DISPLAY"] = until(lambda: self._one("wayland-[0-9]"), "Wayland's socket").name
-        until(lambda: self.sway("-t", "get_version"), "an answer from Sway")
-
-    def _one(self, pattern: str) -> Path | None:
-        return next(iter(self.directory.glob(pattern)), None)
-
     def run(self, *command: str) -> bytes:
         """What a program prints."""
         done = subprocess.run(command, env=self.environment, capture_output=True, timeout=20, check=False)
         return done.stdout
-
-    def sway(self, *arguments: str) -> Any:
-        """An answer of ``swaymsg``, None if there is none."""
-        text = self.run("swaymsg", "-r", *arguments)
-        return json.loads(text) if text else None
-
-    def windows(self) -> list[dict[str, Any]]:
-        """All windows, as ``get_tree`` has them."""
-
-        def leaves(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-            if node.get("pid"):
-                yield node
-            for child in [*node["nodes"], *node["floating_nodes"]]:
-                yield from leaves(child)
-
-        return list(leaves(self.sway("-t", "get_tree")))
 
     def picture(self, keep_as: str = "", part: str = f"0,0 {WIDTH}x{HEIGHT}") -> Picture:
         """What is on the screen now; that part of it kept as a PNG too, where pictures are kept."""
@@ -160,24 +105,8 @@ class Desktop:
             process.wait()
 
 
-D = TypeVar("D", bound=Desktop)
-
-
 def kept(name: str) -> Path:
     """Where a picture of that name is kept: in $AIMOND_SCREENSHOTS, by default build/screenshots."""
     folder = Path(os.environ.get("AIMOND_SCREENSHOTS") or Path(__file__).parents[2] / "build" / "screenshots")
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}.png"
-
-
-@contextmanager
-def desktop(home: Path, kind: type[D] = Desktop) -> Iterator[D]:
-    """Sway on a bus of its own."""
-    assert shutil.which("sway"), "install sway"
-    with PrivateBus() as bus:
-        here = kind(bus, home)
-        try:
-            here.start_sway()
-            yield here
-        finally:
-            here.end()
