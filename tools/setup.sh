@@ -30,6 +30,7 @@ missing() {
     command -v i3 >/dev/null || echo i3-wm
     command -v Xvfb >/dev/null || echo xvfb
     command -v xterm >/dev/null || echo xterm
+    command -v waybar >/dev/null || echo waybar
     command -v mako >/dev/null || echo mako-notifier
     command -v swaync >/dev/null || echo sway-notification-center
     command -v grim >/dev/null || echo grim

@@ -1,4 +1,4 @@
-"""``org.ai.Monitor`` from outside: what every command uses. It never starts the service."""
+"""``org.ai.Monitor`` from outside: what every command uses. It never starts the service unasked."""
 
 from __future__ import annotations
 
@@ -122,6 +122,10 @@ class Monitor:
     async def acknowledge_all(self) -> None:
         """The user has seen every session."""
         await self.call("AcknowledgeAll")
+
+    async def start(self) -> None:
+        """Have the bus start the service, unless it runs; NotRunning or CallFailed when it cannot be started."""
+        await self._send(Message(_BUS, _BUS_PATH, _BUS, "StartServiceByName", signature="su", body=[NAME, 0]))
 
     async def subscribe(self) -> None:
         """Collect signals from now on: before the first read, so that nothing falls in between."""

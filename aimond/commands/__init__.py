@@ -7,13 +7,11 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import Final
 
 from aimond.bus.client import CallFailed, NotRunning
+from aimond.commands.look import LOOKS
 
 Run = Callable[[argparse.Namespace], int]
-
-_COLOURS: Final = {"waiting": "1;33", "failed": "1;31", "completed": "32", "quiet": "36", "working": "34", "idle": "2"}
 
 
 def complain(run: Run) -> Run:
@@ -37,6 +35,6 @@ def complain(run: Run) -> Run:
 
 def paint(text: str, state: str) -> str:
     """The text in its state's colour, on a terminal that wants colours (https://no-color.org)."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or state not in _COLOURS:
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or state not in LOOKS:
         return text
-    return f"\x1b[{_COLOURS[state]}m{text}\x1b[0m"
+    return f"\x1b[{LOOKS[state].sgr}m{text}\x1b[0m"

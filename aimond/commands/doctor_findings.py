@@ -8,7 +8,7 @@ from typing import Final
 from aimond.agents.settings import shown
 from aimond.commands.doctor_facts import Cli, Facts, Finding, Holder, Monitor, Severity
 from aimond.commands.doctor_verdicts import processes, restart
-from aimond.commands.status import span
+from aimond.commands.look import span
 
 SLOW: Final = 0.1  # seconds; a CLI waits for its hooks
 # Older ones have no hooks; and up to which version the CLI runs them without its user's agreement.

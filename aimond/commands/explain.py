@@ -10,6 +10,7 @@ from typing import Any
 
 from aimond.bus.client import Monitor
 from aimond.commands import complain, paint
+from aimond.commands.named import named
 
 
 @complain
@@ -21,23 +22,18 @@ def run(arguments: argparse.Namespace) -> int:
 async def _explain(wanted: str | None, *, as_json: bool) -> int:
     async with await Monitor.connect() as monitor:
         sessions = await monitor.sessions()
-        found = next((session["Id"] for session in sessions if is_meant(session, wanted or "")), wanted)
-        if found is None:
+        found = named(sessions, wanted or "")
+        if not found and not wanted:
             print("no sessions")
             return 1
-        reasons = await monitor.explain(found)
+        reasons = await monitor.explain(f"{found['Agent']}:{found['Id']}" if found else str(wanted))
     if as_json:
         print(json.dumps(reasons, indent=2))
         return 0
-    print(found)
+    print(found["Id"] if found else wanted)
     for reason in reasons:
         print(line(reason))
     return 0
-
-
-def is_meant(session: dict[str, Any], wanted: str) -> bool:
-    """Whether a session is the one of that agent, or of the id that begins so."""
-    return bool(session["Id"].startswith(wanted) or session["Agent"] == wanted)
 
 
 def line(reason: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import sys
 
 from aimond.bus.client import Monitor
 from aimond.commands import complain
-from aimond.commands.explain import is_meant
+from aimond.commands.named import named
 
 
 @complain
@@ -22,8 +22,9 @@ async def _focus(wanted: str | None) -> int:
         if wanted is None:
             done, why = await monitor.focus_next(), "no session needs you, or none of those has a window that is known"
         else:
-            meant = (f"{one['Agent']}:{one['Id']}" for one in await monitor.sessions() if is_meant(one, wanted))
-            done, why = await monitor.focus(next(meant, wanted)), "which window it is in is not known"
+            found = named(await monitor.sessions(), wanted)
+            meant = f"{found['Agent']}:{found['Id']}" if found else wanted
+            done, why = await monitor.focus(meant), "which window it is in is not known"
     if not done:
         print(f"aimond: {why}", file=sys.stderr)
     return 0 if done else 1

@@ -10,9 +10,8 @@ from typing import Any, Final
 
 from aimond.bus.client import Monitor
 from aimond.commands import complain, paint
+from aimond.commands.look import amount, cell, money, span, table
 
-# Only for sums shown to people; a script reads --json.
-_UNITS: Final = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 COLUMNS: Final = ("STATE", "AGENT", "PROJECT", "SINCE", "TOKENS", "COST", "REASON", "SESSION")
 
 
@@ -29,41 +28,21 @@ async def _status(*, as_json: bool) -> int:
         print(json.dumps({"monitor": properties, "sessions": sessions}, indent=2))
         return 0
     now = time.time()
-    if sessions:
-        print("\n".join(table([COLUMNS, *(row(session, now) for session in sessions)])))
-    else:
+    if not sessions:
         print("no sessions")
-    if properties["CostTodayBasis"] not in ("none", "unknown"):
-        cost, basis = properties["CostToday"], properties["CostTodayBasis"]
-        print(f"today: {amount(properties['TokensToday'])} tokens, ${cost:.2f} ({basis})")
+    else:
+        lines = table([list(COLUMNS), *(row(session, now) for session in sessions)])
+        for state, cells in zip(["", *(session["State"] for session in sessions)], lines, strict=True):
+            print("  ".join([paint(cells[0], state), *cells[1:]]).rstrip())
+    basis = properties["CostTodayBasis"]
+    if basis not in ("none", "unknown"):
+        print(f"today: {amount(properties['TokensToday'])} tokens, {money(properties['CostToday'], basis)} ({basis})")
+    if properties["Inhibited"]:
+        print("notifications are inhibited")
     return 0
 
 
-def row(session: dict[str, Any], now: float) -> tuple[str, ...]:
+def row(session: dict[str, Any], now: float) -> list[str]:
     """One session's cells."""
-    cost = "?" if session["CostBasis"] in ("unknown", "none") else f"${session.get('Cost', 0):.2f}"
-    tokens = sum(session[f"{kind}Tokens"] for kind in ("Input", "CacheRead", "CacheWrite", "ToolPrompt", "Output"))
     since = span(now - session["StateSince"] / 1e6) if session["StateSince"] else ""
-    place = session["Project"] or session["Model"]
-    return session["State"], session["Agent"], place, since, amount(tokens), cost, session["Reason"], session["Id"]
-
-
-def table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Aligned lines, the state in its colour where that can be seen."""
-    widths = [max(len(cells[column]) for cells in rows) for column in range(len(COLUMNS))]
-    lines = []
-    for cells in rows:
-        padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-        lines.append("  ".join([paint(padded[0], cells[0]), *padded[1:]]).rstrip())
-    return lines
-
-
-def amount(number: int) -> str:
-    """A count for people: 12.3k."""
-    return next((f"{number / size:.1f}{unit}" for size, unit in _UNITS if number >= size), str(number))
-
-
-def span(seconds: float) -> str:
-    """A length of time for people: 42s, 3m, 2h."""
-    whole = max(0, int(seconds))
-    return f"{whole}s" if whole < 60 else f"{whole // 60}m" if whole < 3600 else f"{whole // 3600}h"
+    return [since if column == "SINCE" else cell(session, column) for column in COLUMNS]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aimond.bus.client import Monitor
 from aimond.commands import complain
-from aimond.commands.status import amount
+from aimond.commands.look import amount
 
 # A row's keys on the bus, and their names in JSON and CSV.
 COLUMNS: Final = {

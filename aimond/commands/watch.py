@@ -10,6 +10,10 @@ from typing import Any, Final
 
 from aimond.bus.client import Monitor, Signal
 from aimond.commands import complain, paint
+from aimond.commands.stdout import while_read
+
+ROOT: Final = "/org/ai/Monitor"
+SESSION: Final = "org.ai.Monitor.Session"
 
 # What people are told of; --json has all signals.
 SHOWN: Final = {
@@ -24,21 +28,28 @@ SHOWN: Final = {
 
 @complain
 def run(arguments: argparse.Namespace) -> int:
-    """Print each change as a line until interrupted, or until the service is gone (1)."""
-    return asyncio.run(_watch(as_json=arguments.json))
+    """Print each change as a line until interrupted, until nobody reads it (0), or until the bus is gone (1)."""
+    return asyncio.run(while_read(_watch(as_json=arguments.json)))
 
 
 async def _watch(*, as_json: bool) -> int:
     async with await Monitor.connect() as monitor:
         await monitor.subscribe()
-        for session in await monitor.sessions():
-            opened = Signal(
-                "SessionAdded", "", {"session": session["Path"], "id": session["Id"], "agent": session["Agent"]}
-            )
-            _tell(opened, as_json=as_json)
+        await _tell_present(monitor, as_json=as_json)
         async for signal in monitor.changes():
             _tell(signal, as_json=as_json)
+            if signal.name == "NameOwnerChanged" and signal.values["new_owner"]:
+                await _tell_present(monitor, as_json=as_json)
     return 1
+
+
+async def _tell_present(monitor: Monitor, *, as_json: bool) -> None:
+    """Tell of the sessions that are there as if they had just come, with all their properties for programs."""
+    for session in await monitor.sessions():
+        at = session.pop("Path")
+        _tell(Signal("InterfacesAdded", ROOT, {"object": at, "interfaces": {SESSION: session}}), as_json=as_json)
+        opened = {"session": at, "id": session["Id"], "agent": session["Agent"]}
+        _tell(Signal("SessionAdded", ROOT, opened), as_json=as_json)
 
 
 def _tell(signal: Signal, *, as_json: bool) -> None:

@@ -1,0 +1,3 @@
+from tests.bus.conftest import bus, service, source
+
+__all__ = ["bus", "service", "source"]
