@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Final
 
 from aimond.config import Config
@@ -108,7 +109,9 @@ def budgets(config: Config) -> list[Budget]:
         for each in config.budget
     ]
     if config.session.notify_cost:
-        wanted.append(Budget(name="session", limit=config.session.notify_cost, period="session", thresholds=(100,)))
+        wanted.append(
+            Budget(name="session", limit=Decimal(str(config.session.notify_cost)), period="session", thresholds=(100,))
+        )
     return wanted
 
 

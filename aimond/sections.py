@@ -125,7 +125,7 @@ class History(Section):
 class Session(Section):
     """What is told of each session. ``notify_cost``: USD, when a session has cost that much; 0 is never."""
 
-    notify_cost: USD = Decimal(0)
+    notify_cost: Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)] = 0.0
 
 
 class Budget(Section):

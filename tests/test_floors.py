@@ -38,7 +38,7 @@ JSON_TEXT = "aimond.agents.jsonread aimond.agents.jsontext"
 SETTINGS = f"{JSON_TEXT} aimond.agents.jsonsettings aimond.agents.settings"
 WIRE = "aimond.otlp.record aimond.otlp.isotime aimond.otlp.status"
 RECEIVER = f"{WIRE} aimond.otlp.encode aimond.otlp.jsonform aimond.otlp.origin aimond.otlp.protobuf aimond.otlp.unpack"
-CLIENT = "aimond.bus.client aimond.commands aimond.config aimond.core"
+CLIENT = "aimond.bus.client aimond.commands aimond.config aimond.core aimond.sections"
 PLAYER = f"{CLIENT} aimond.pricing aimond.spine aimond.tape aimond.sender"
 PROTOBUF = "opentelemetry.proto google.protobuf"
 
@@ -75,7 +75,8 @@ FLOORS = [
         "aimond.otlp.record aimond.otlp.jsonform aimond.otlp.protobuf",
         standard=f"{PURE} binascii gzip pathlib",
     ),
-    Floor("aimond/config", others="pydantic", standard=f"{PURE} os pathlib tomllib"),
+    Floor("aimond/sections", others="pydantic", standard=f"{PURE} pathlib"),
+    Floor("aimond/config", "aimond.sections", "pydantic", f"{PURE} os pathlib tomllib"),
     # floor 2: effects; none knows another
     Floor("aimond/otlp/http", f"{RECEIVER} aimond.otlp.exchange aimond.otlp.http1", "httptools", ANY),
     Floor("aimond/otlp/http1", f"{WIRE} aimond.otlp.exchange", "httptools", ANY),
@@ -92,6 +93,7 @@ FLOORS = [
     Floor("aimond/forward/*", "aimond.core aimond.otlp.record aimond.forward", PROTOBUF, ANY),
     Floor("aimond/hooks/*", "aimond.hooks", standard=ANY),
     Floor("aimond/hooks/message", standard=PURE),
+    Floor("aimond/historian", "aimond.config aimond.core aimond.history", standard=ANY),
     Floor("aimond/answers", "aimond.core aimond.hooks.message aimond.spine", standard=f"{PURE} logging"),
     Floor("aimond/upkeep", "aimond.core", standard=ANY),
     Floor("aimond/metrics", "aimond.core aimond.spine", "prometheus_client", PURE),
@@ -127,7 +129,7 @@ FLOORS = [
     Floor("aimond/commands/doctor_findings", "aimond.agents.settings aimond.commands", "", PURE),
     Floor("aimond/commands/doctor_verdicts", "aimond.agents.settings aimond.commands", "", PURE),
     Floor("aimond/commands/doctor_report", "aimond.agents.settings aimond.commands", "", PURE),
-    Floor("aimond/commands/doctor_look", "aimond.commands aimond.config aimond.process", "", ANY),
+    Floor("aimond/commands/doctor_look", "aimond.commands aimond.process aimond.sections", "", ANY),
     Floor("aimond/commands/doctor_processes", "aimond.agents.agent aimond.process", "", ANY),
     Floor("aimond/commands/hook", standard=ANY),
 ]

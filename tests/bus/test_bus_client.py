@@ -45,9 +45,9 @@ async def test_a_refusal_tells_the_error(bus: PrivateBus, service: Service) -> N
         with pytest.raises(CallFailed, match="no session 'none'") as refused:
             await monitor.explain("none")
         assert refused.value.name == f"{NAME}.Error.NoSuchSession"
-        with pytest.raises(CallFailed) as refused:
-            await monitor.call("Usage", "today", "model")
-        assert refused.value.name == f"{NAME}.Error.NotSupported"
+        with pytest.raises(CallFailed, match="no such group") as refused:
+            await monitor.call("Usage", "today", "colour")
+        assert refused.value.name == f"{NAME}.Error.InvalidArgument"
 
 
 async def test_signals_come_as_plain_values(bus: PrivateBus, service: Service, source: Standin) -> None:

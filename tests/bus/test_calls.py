@@ -13,7 +13,9 @@ from dbus_fast.unpack import unpack_variants
 
 from aimond.bus.service import Service
 from aimond.core.change import Reason
+from aimond.core.rows import UsageRow
 from aimond.core.snapshot import Basis, State
+from aimond.core.usage import Spent, Usage
 from tests.bus.reader import INTROSPECTABLE, NAME, OBJECT_MANAGER, ONE, PROPERTIES, ROOT, SESSION, Reader, reading
 from tests.bus.standin import NO_HOOKS, NOW, Standin
 from tests.busdaemon import PrivateBus
@@ -54,6 +56,7 @@ async def test_the_monitor_sums_up_all_sessions(service: Service, source: Standi
         "CostMonth": 12.5,
         "CostTodayBasis": "reported",
         "TokensToday": 4200,
+        "HistoryError": "",
         "Inhibited": False,
     }
 
@@ -217,13 +220,19 @@ async def test_an_answer_that_fails_later_is_an_error_of_the_contract(
     assert await reader.error("FocusNext") == f"{NAME}.Error.Failed"
 
 
-async def test_what_later_versions_bring_is_not_supported(service: Service, source: Standin, reader: Reader) -> None:
-    source.add("one")
-    later: list[tuple[str, list[Any], dict[str, Any]]] = [
-        ("Usage", ["today", "model"], {"takes": "ss"}),
-    ]
-    for member, body, where in later:
-        assert await reader.error(member, *body, **where) == f"{NAME}.Error.NotSupported"
+async def test_usage_leaves_out_what_is_not_known(service: Service, source: Standin, reader: Reader) -> None:
+    priced = Spent(2, Usage(input=10, cache_read=5, output=3), Decimal("0.5"), 1, 1, table=Decimal("0.6"), tabled=2)
+    source.rows = [UsageRow(key="codex", spent=priced), UsageRow(key="gemini-cli", spent=Spent(1, Usage(output=1)))]
+    known, unknown = await reader.result("Usage", "today", "agent", takes="ss")
+    assert known["Group"] == Variant("s", "codex")
+    assert known["Calls"] == Variant("u", 2)
+    assert known["CacheReadTokens"] == Variant("t", 5)
+    assert (known["Cost"], known["CostBasis"]) == (Variant("d", 0.5), Variant("s", "mixed"))
+    assert known["ComputedCost"] == Variant("d", 0.6)
+    assert unknown["CostBasis"] == Variant("s", "unknown")
+    assert unknown["UnpricedCalls"] == Variant("u", 1)
+    assert not {"Cost", "ComputedCost", "Agent", "Project"} & set(unknown)
+    assert await reader.error("Usage", "today", "colour", takes="ss") == f"{NAME}.Error.InvalidArgument"
 
 
 async def test_the_interface_may_be_left_out(service: Service, source: Standin, reader: Reader) -> None:

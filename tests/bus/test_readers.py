@@ -79,8 +79,8 @@ async def test_dbus_next_sees_a_session_come_change_and_go(bus: PrivateBus, serv
         assert await monitor.get_state() == "waiting"
         assert (await monitor.call_get_session("one"))["Reason"].value == "permission:Bash"
         with pytest.raises(dbus_next.DBusError) as refused:
-            await monitor.call_usage("today", "model")
-        assert refused.value.type == f"{NAME}.Error.NotSupported"
+            await monitor.call_usage("today", "colour")
+        assert refused.value.type == f"{NAME}.Error.InvalidArgument"
         service.publish(source.remove())
         assert await told.get() == ("removed", ONE, [SESSION])
     client.disconnect()

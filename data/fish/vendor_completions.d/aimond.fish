@@ -45,8 +45,8 @@ function _shtab_aimond_using
   test "$_shtab_aimond_cmdpath" = "$argv"
 end
 
-set -g _shtab_aimond_commands run replay demo status watch explain focus prices hook setup doctor
-set -g _shtab_aimond_opts_with_value --config --only --speed --to
+set -g _shtab_aimond_commands run replay demo status watch explain focus prices usage waybar top acknowledge inhibit hook setup doctor
+set -g _shtab_aimond_opts_with_value --by --config --only --speed --to --who --why
 
 complete -c aimond -e
 complete -c aimond -f
@@ -84,6 +84,25 @@ complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' 
 complete -c aimond -n '_shtab_aimond_using prices' -s h -l help -d 'show this help message and exit'
 complete -c aimond -n '_shtab_aimond_using prices' -l config -xka "(__fish_complete_path (commandline -ct))" -d 'instead of $XDG_CONFIG_HOME/aimond/config.toml'
 complete -c aimond -n '_shtab_aimond_using prices' -l json -d 'print JSON'
+complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' -a usage -d 'tokens and money, by day, agent, model, project or session'
+complete -c aimond -n '_shtab_aimond_using usage' -s h -l help -d 'show this help message and exit'
+complete -c aimond -n '_shtab_aimond_using usage' -l by -xka "agent model project day session" -d '(agent)'
+complete -c aimond -n '_shtab_aimond_using usage' -l csv -d 'print CSV'
+complete -c aimond -n '_shtab_aimond_using usage' -l json -d 'print JSON'
+complete -c aimond -n '_shtab_aimond_using usage; and test $_shtab_aimond_npos -eq 0' -ka "today yesterday week month" -d 'today, yesterday, week, month or DATE[/DATE]'
+complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' -a waybar -d 'print a line of JSON for each change, for Waybar and other bars'
+complete -c aimond -n '_shtab_aimond_using waybar' -s h -l help -d 'show this help message and exit'
+complete -c aimond -n '_shtab_aimond_using waybar' -l start -d 'start the monitor if it does not run'
+complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' -a top -d 'show all sessions, live, and act on them'
+complete -c aimond -n '_shtab_aimond_using top' -s h -l help -d 'show this help message and exit'
+complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' -a acknowledge -d 'say that you have seen what came of sessions'
+complete -c aimond -n '_shtab_aimond_using acknowledge' -s h -l help -d 'show this help message and exit'
+complete -c aimond -n '_shtab_aimond_using acknowledge' -l all -d 'all of them'
+complete -c aimond -n '_shtab_aimond_using acknowledge; and test $_shtab_aimond_npos -ge 0' -ka "(aimond complete sessions 2>/dev/null)" -d 'as for explain; the most urgent one if none'
+complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' -a inhibit -d 'show no notifications while a command runs'
+complete -c aimond -n '_shtab_aimond_using inhibit' -s h -l help -d 'show this help message and exit'
+complete -c aimond -n '_shtab_aimond_using inhibit' -l who -x -d 'who asks (aimond inhibit)'
+complete -c aimond -n '_shtab_aimond_using inhibit' -l why -x -d 'why (the command)'
 complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' -a hook -d 'tell the monitor what a CLI tells its hooks; for the CLIs'"'"' settings'
 complete -c aimond -n '_shtab_aimond_using hook' -s h -l help -d 'show this help message and exit'
 complete -c aimond -n '_shtab_aimond_using hook; and test $_shtab_aimond_npos -eq 0' -ka "claude codex gemini" -d 'whose hook it is: claude, codex or gemini'
