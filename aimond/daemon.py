@@ -13,17 +13,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from aimond import __version__, upkeep
+from aimond.activation import Activation
 from aimond.agents.agent import Agent
 from aimond.answers import Answers
 from aimond.bus.connection import session_address
 from aimond.bus.service import Service
-from aimond.commands import hook
 from aimond.config import Config
 from aimond.core.budget import Budgets
 from aimond.core.change import Change
 from aimond.core.journal import Journal
 from aimond.core.output import Output
 from aimond.core.policy import Policy
+from aimond.core.sessions import KEPT
 from aimond.core.turn import SECOND
 from aimond.desktop.desk import Desk
 from aimond.desktop.focus import Focus
@@ -32,20 +33,16 @@ from aimond.desktop.sway import Sway
 from aimond.historian import Historian, budgets, day_of
 from aimond.history.file import default_path
 from aimond.history.store import Store
-from aimond.hooks import receive as hooks
-from aimond.hooks.listen import AlreadyListening, listening
 from aimond.hooks.message import Delivered
 from aimond.metrics import Counters, Exposition
-from aimond.otlp import grpc, http
-from aimond.otlp.ports import listen
 from aimond.otlp.record import Batch, Peer
 from aimond.pricing import Prices
 from aimond.process import place, proc, trail
+from aimond.reception import Inside, receiving
 from aimond.spine import Spine
 from aimond.witness import Witness
 
 _LOG: Final = logging.getLogger(__name__)
-LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
 def _now() -> int:
@@ -67,8 +64,10 @@ def _desk(answers: Answers, focus: Focus | None) -> Desk:
 class Daemon:
     """The monitor."""
 
-    def __init__(self, config: Config, bus_address: str | None = None) -> None:
+    def __init__(self, config: Config, bus_address: str | None = None, activation: Activation | None = None) -> None:
         self._config = config
+        self._activation = activation or Activation([])
+        self._hosts = set(config.otlp.hosts)
         project_of = lru_cache(maxsize=1024)(partial(place.project, home=str(Path.home())))
         self._prices = Prices(config.prices.models, update=config.prices.update, warn=_LOG.warning)
         self._spine = Spine(
@@ -97,13 +96,17 @@ class Daemon:
         self._notifier = Notifier(lambda: bus_address or session_address(), policy, desk, _now)
         self._to_be_told: list[Output] = [self._bus, self._historian, self._notifier, *([focus] if focus else [])]
         self._outputs: list[Output] = []
+        self._takers: list[Callable[[Config], None]] = [
+            lambda config: self._prices.configure(config.prices.models),
+            lambda config: self._notifier.adopt(Policy.of(config.notifications.model_dump())),
+        ]
+        if focus:
+            self._takers.append(lambda config: focus.configure(config.sway))
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; ``ready`` is told where. Raises AlreadyRunning, PortInUse or OSError at the start."""
-        otlp = self._config.otlp
-        hosts = frozenset(otlp.hosts)
         async with AsyncExitStack() as running:
             running.callback(self._prices.close)
             running.callback(self._witness.close)
@@ -112,38 +115,37 @@ class Daemon:
             self._historian.recall(_now(), self._lives)
             await self._bus.start()
             running.push_async_callback(self._bus.close)
+            running.push_async_callback(self.stop)
             self._outputs = self._to_be_told
             self._tick()
-            where = []
-            if otlp.http:
-                sockets = listen(LOOPBACK, otlp.http_port)
-                where.append(f"OTLP/HTTP on port {sockets[0].getsockname()[1]}")
-                exposition = Exposition(self._spine, self._counters, self._queue)
-                receiving = http.receiving(
-                    self._consume,
-                    sockets,
-                    max_connections=otlp.connections,
-                    hosts=hosts,
-                    metrics=exposition,
-                    health=self._healthz,
-                )
-                self._counters.http = await running.enter_async_context(receiving)
-            if otlp.grpc:
-                sockets = listen(LOOPBACK, otlp.grpc_port)
-                where.append(f"OTLP/gRPC on port {sockets[0].getsockname()[1]}")
-                await running.enter_async_context(grpc.receiving(self._consume, sockets, hosts=hosts))
-            if self._config.hooks.socket:
-                try:
-                    listener = running.enter_context(listening(Path(hook.place())))
-                except (AlreadyListening, OSError) as error:
-                    _LOG.warning("hooks are not heard: %s", error)
-                else:
-                    self._counters.hooks = await running.enter_async_context(hooks.receiving(self._hooked, listener))
-                    where.append("hooks")
+            inside = Inside(
+                self._consume,
+                self._hooked,
+                self._counters,
+                Exposition(self._spine, self._counters, self._queue),
+                self._healthz,
+            )
+            where = await running.enter_async_context(receiving(self._config, self._hosts, self._activation, inside))
             ready(", ".join(where))
             async with asyncio.TaskGroup() as tasks:
                 for output in self._outputs:
                     tasks.create_task(upkeep.keep(output))
+
+    def configure(self, config: Config) -> None:
+        """Take these settings, as far as they can change while it runs: see reload.py."""
+        self._config = config
+        self._hosts.clear()
+        self._hosts.update(config.otlp.hosts)
+        tracker = self._spine.tracker
+        tracker.reviews.expire, tracker.reviews.max_visible = config.sessions.expire * SECOND, config.sessions.max
+        tracker.sessions.kept = max(KEPT, 2 * config.sessions.max)
+        for take in self._takers:
+            take(config)
+
+    async def stop(self) -> None:
+        """Understand what was accepted; the receivers are closed by now, and the bus is still there."""
+        while self._queue:
+            self._understand()
 
     # -- the spine ----------------------------------------------------------------------------------
 

@@ -55,13 +55,18 @@ class Prices:
     def __init__(
         self, own: Mapping[str, Any] | None = None, *, update: bool = False, warn: Callable[[str], None] = no_warning
     ) -> None:
-        self._own = {plain(name): _of_user(name, prices) for name, prices in (own or {}).items()}
         self._warn, self._warned = warn, set[str]()
         self._cached = lru_cache(maxsize=1024)(self._find)
+        self.configure(own or {})
         self._table: Any = None
         self._updater: Any = updater() if update else None
         if self._updater is not None:
             self._updater.start()
+
+    def configure(self, own: Mapping[str, Any]) -> None:
+        """Go by these prices of the user's from now on; what has been priced stays as it is."""
+        self._own = {plain(name): _of_user(name, prices) for name, prices in own.items()}
+        self._cached.cache_clear()
 
     # -- what a call costs --------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ from aimond.core.turn import SECOND
 from aimond.otlp import jsonform
 from aimond.otlp.ports import listen
 from aimond.otlp.record import Batch
+from aimond.reload import AT_START
 from aimond.spine import Spine
 from aimond.tape import read
 
@@ -116,6 +117,12 @@ def test_the_example_file_of_config_md_is_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(example)
     assert tomllib.loads(example) == Config().model_dump(mode="json", exclude={"budget"})
     assert load(tmp_path / "config.toml") == Config()
+
+
+@each_section
+def test_config_md_tells_which_keys_need_a_restart(name: str, settings: type[BaseModel]) -> None:
+    told = {f"{name}.{key}" for key, cells in documented(name).items() if "*restart*" in " ".join(cells)}
+    assert told == {key for key in AT_START if key.startswith(f"{name}.")}
 
 
 def test_config_md_has_every_variable_that_is_read() -> None:

@@ -99,6 +99,13 @@ FLOORS = [
     Floor("aimond/metrics", "aimond.core aimond.spine", "prometheus_client", PURE),
     Floor("aimond/sdnotify", standard=ANY),
     Floor("aimond/sender", "aimond.tape aimond.otlp", PROTOBUF, ANY),
+    Floor("aimond/activation", standard=ANY),
+    Floor(
+        "aimond/reception",
+        "aimond.activation aimond.commands.hook aimond.config aimond.hooks aimond.metrics aimond.otlp",
+        standard=ANY,
+    ),
+    Floor("aimond/reload", "aimond.config", standard=PURE),
     # floor 3: the daemon knows everyone; commands are clients of the bus, like any other program
     Floor("aimond/daemon", ANY, standard=ANY),
     Floor("aimond/__main__", "aimond.commands", "shtab", ANY),
@@ -111,7 +118,13 @@ FLOORS = [
     Floor("aimond/commands/top_rates", CLIENT, standard=PURE),
     Floor("aimond/commands/top_view", CLIENT, "rich", PURE),
     Floor("aimond/commands/top_screen", CLIENT, "rich", ANY),
-    Floor("aimond/commands/run", f"{CLIENT} aimond.bus.connection aimond.daemon aimond.otlp.ports", "uvloop", ANY),
+    Floor(
+        "aimond/commands/run",
+        f"{CLIENT} aimond.activation aimond.bus.connection aimond.daemon aimond.otlp.ports aimond.reload"
+        " aimond.sdnotify",
+        "uvloop",
+        ANY,
+    ),
     Floor("aimond/commands/prices", f"{CLIENT} aimond.agents aimond.pricing", "", ANY),
     Floor("aimond/commands/replay", PLAYER, standard=ANY),
     Floor("aimond/commands/demo", PLAYER, standard=ANY),
@@ -131,6 +144,8 @@ FLOORS = [
     Floor("aimond/commands/doctor_report", "aimond.agents.settings aimond.commands", "", PURE),
     Floor("aimond/commands/doctor_look", "aimond.commands aimond.process aimond.sections", "", ANY),
     Floor("aimond/commands/doctor_processes", "aimond.agents.agent aimond.process", "", ANY),
+    Floor("aimond/commands/install", f"{CLIENT} aimond.otlp.ports aimond.sections", "", ANY),
+    Floor("aimond/commands/install_files", "aimond.config aimond.sections", standard=f"{PURE} pathlib"),
     Floor("aimond/commands/hook", standard=ANY),
 ]
 

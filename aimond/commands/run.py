@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import gc
 import logging
 import os
@@ -17,17 +18,19 @@ from typing import Final
 
 import uvloop
 
-from aimond import __version__
+from aimond import __version__, reload, sdnotify
+from aimond.activation import Activation
 from aimond.bus.connection import AlreadyRunning, private_address, session_address
 from aimond.config import Config, ConfigError, load
 from aimond.daemon import Daemon
 from aimond.otlp.ports import PortInUse
 
+_LOG: Final = logging.getLogger("aimond")
 _PRIORITIES: Final = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM or SIGINT. 1: could not start, 2: the configuration is wrong."""
+    """Serve until SIGTERM or SIGINT; SIGHUP reads the settings again. 1: could not start, 2: config.toml is wrong."""
     try:
         config = load(arguments.config)
     except ConfigError as error:
@@ -35,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     _log_to_stderr(config)
     try:
         with _bus() as address:
-            uvloop.run(_serve(config, address))
+            uvloop.run(_serve(config, address, arguments.config))
     except AlreadyRunning as other:
         return _fail(str(other))
     except PortInUse as taken:
@@ -46,11 +49,26 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve(config: Config, address: str) -> None:
-    serving = asyncio.ensure_future(Daemon(config, address).run(_ready))
+async def _serve(config: Config, address: str, file: Path | None) -> None:
+    daemon = Daemon(config, address, Activation.inherit())
     loop = asyncio.get_running_loop()
+
+    def ready(where: str) -> None:
+        if not os.isatty(0):  # there, it says that the terminal is gone
+            loop.add_signal_handler(signal.SIGHUP, take_settings)
+        _ready(where)
+
+    def take_settings() -> None:
+        nonlocal config
+        config = _reload(daemon, config, file)
+
+    def stop() -> None:
+        sdnotify.tell("STOPPING=1", sdnotify.status("stopping"))
+        serving.cancel()
+
+    serving = asyncio.ensure_future(daemon.run(ready))
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, serving.cancel)
+        loop.add_signal_handler(number, stop)
     with suppress(asyncio.CancelledError):
         await serving
 
@@ -58,7 +76,32 @@ async def _serve(config: Config, address: str) -> None:
 def _ready(where: str) -> None:
     gc.freeze()  # what start-up made stays; and telemetry makes no rings that would need collecting often
     gc.set_threshold(20_000, 20, 50)
-    logging.getLogger("aimond").info("aimond %s is ready: org.ai.Monitor on the session bus, %s", __version__, where)
+    if sdnotify.watchdog():
+        faulthandler.enable()  # what systemd kills for not answering says where it was
+        sdnotify.ping_from(asyncio.get_running_loop())
+    sdnotify.tell("READY=1", sdnotify.status(f"listening: {where}"))
+    _LOG.info("aimond %s is ready: org.ai.Monitor on the session bus, %s", __version__, where)
+
+
+def _reload(daemon: Daemon, before: Config, file: Path | None) -> Config:
+    """Take the settings as they are now; those of before are kept where they are wrong."""
+    sdnotify.reloading()
+    try:
+        config = load(file)
+        daemon.configure(config)
+    except Exception as error:
+        _LOG.error("the settings stay as they were: %s", error, exc_info=not isinstance(error, ConfigError))
+        sdnotify.tell("READY=1", sdnotify.status(f"the settings stay as they were: {error}"))
+        return before
+    keys = reload.changed(before, config)
+    logging.getLogger().setLevel(config.log.level.upper())
+    late = [key for key in keys if key in reload.AT_START]
+    said = f"settings read again, changed: {', '.join(keys) or 'nothing'}"
+    if late:
+        said += f"; needs a restart: {', '.join(late)}"
+    _LOG.log(logging.WARNING if late else logging.INFO, "%s", said)
+    sdnotify.tell("READY=1", sdnotify.status(said))
+    return config
 
 
 @contextmanager
@@ -79,7 +122,7 @@ def _bus() -> Iterator[str]:
         try:
             if not daemon.stdout or not daemon.stdout.readline():
                 raise OSError("there is no session bus, and dbus-daemon cannot start a private one")
-            logging.getLogger("aimond").warning(
+            _LOG.warning(
                 "there is no session bus; started a private one. For other programs:\n"
                 "  export DBUS_SESSION_BUS_ADDRESS=%s",
                 private,

@@ -20,13 +20,13 @@ class Sessions(dict[Key, Session]):
 
     def __init__(self, patience: Mapping[str, Patience], kept: int = KEPT) -> None:
         super().__init__()
-        self._kept = kept
+        self.kept = kept
         self._patience = patience
         self._children: dict[Key, dict[Key, None]] = {}
 
     def __missing__(self, key: Key) -> Session:
         """A session that is told of for the first time; the one silent for longest makes room for it."""
-        if len(self) >= self._kept:
+        if len(self) >= self.kept:
             self.drop(min(self, key=lambda key: (self[key].visible, self[key].last_seen)))
         session = self[key] = Session(*key, self._patience.get(key[0], NO_PATIENCE))
         return session

@@ -19,6 +19,11 @@ class Attention:
         self._dwell: asyncio.TimerHandle | None = None
         self._dwelt = False
 
+    def configure(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        self._settings = settings
+        self.focus_moved()
+
     def focus_moved(self) -> None:
         """Begin to count how long this window has had the focus, if that matters."""
         if self._dwell:

@@ -25,6 +25,11 @@ class Focus:
         self._attention = Attention(windows, self._places, sessions, settings)
         self._one_at_a_time = asyncio.Lock()
 
+    def configure(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        self._settings = settings
+        self._attention.configure(settings)
+
     async def focus(self, agent: str, session_id: str) -> bool:
         """Bring the terminal of a session to the front, and take the session for seen; false if that cannot be done.
 

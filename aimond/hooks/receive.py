@@ -73,8 +73,11 @@ class _Receiver:
         self._loop.add_reader(self._listener, self._accept)
 
     def stop(self) -> None:
+        """Read what has come, and accept no more: what is still in the backlog is for the next who listens."""
         for connection in list(self._open):
-            self._close(connection)
+            self._read(connection)
+            if connection in self._open:
+                self._close(connection)
         self._loop.remove_reader(self._listener)
         if self._pause:
             self._pause.cancel()

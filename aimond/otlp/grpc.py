@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -45,7 +45,7 @@ async def receiving(
     listeners: Iterable[socket.socket],
     *,
     max_body: int = MAX_BODY,
-    hosts: frozenset[str] = frozenset(),
+    hosts: Set[str] = frozenset(),
     clock: Callable[[], int] = time.time_ns,
 ) -> AsyncIterator[None]:
     """Serves gRPC on the listening sockets, and closes them at the end; parameters as of ``http.receiving``."""
@@ -65,7 +65,7 @@ async def receiving(
 class _Receiver:
     consume: Consume
     max_body: int
-    hosts: frozenset[str]
+    hosts: Set[str]
     clock: Callable[[], int]
     connections: set[_Connection] = field(default_factory=set)
     buffered: int = 0

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -52,7 +52,7 @@ async def receiving(
     max_body: int = MAX_BODY,
     max_connections: int = 512,
     patience: float = 60.0,
-    hosts: frozenset[str] = frozenset(),
+    hosts: Set[str] = frozenset(),
     metrics: Callable[[], tuple[bytes, str]] | None = None,
     health: Callable[[], dict[str, Any]] | None = None,
     clock: Callable[[], int] = time.time_ns,
@@ -79,7 +79,7 @@ async def receiving(
 class _Receiver:
     consume: Consume
     max_body: int
-    hosts: frozenset[str]
+    hosts: Set[str]
     metrics: Callable[[], tuple[bytes, str]] | None
     health: Callable[[], dict[str, Any]] | None
     clock: Callable[[], int]

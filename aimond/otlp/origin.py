@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from functools import lru_cache
 from typing import Final
 
@@ -12,7 +13,7 @@ _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _AUTHORITY: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\s:\[\]]+))(?::\d*)?")
 
 
-def check(host: str | None, origin: str | None, also_allowed: frozenset[str]) -> None:
+def check(host: str | None, origin: str | None, also_allowed: Set[str]) -> None:
     """Raises Refused for what a browser sends: an Origin, or a Host that DNS was made to point here (rebinding).
 
     ``host`` is the Host header or :authority, with or without a port; a client that names none is no browser.

@@ -35,6 +35,7 @@ class Desktop:
         self.config = home / "aimond" / "config.toml"
         self.config.write_text(f"[otlp]\nhttp_port = {self.http}\ngrpc_port = {self.grpc}\n")
         self.environment = {**bus.environment, "XDG_CONFIG_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        self.environment["XDG_STATE_HOME"] = str(home / "state")
 
     def run(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         environment = {**self.environment, **more.pop("environment", {})}

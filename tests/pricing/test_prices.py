@@ -266,3 +266,12 @@ def test_a_rate_without_a_price_is_unknown_and_nothing_used_costs_nothing() -> N
     assert NO_RATES.cost(Usage()) == 0
     assert NO_RATES.cost(Usage(1)) is None
     assert Rates(input=Rate(Decimal(1))).cost(Usage(1, output=1)) is None
+
+
+def test_new_prices_of_the_users_hold_from_then_on() -> None:
+    prices, call = own(m={"input": 1, "output": 1}), Usage(input=MILLION)
+    assert cost(prices, "m", call) == 1
+    prices.configure(Settings.model_validate({"m": {"input": 2, "output": 2}}).models)
+    assert cost(prices, "m", call) == 2
+    prices.configure({})
+    assert cost(prices, "m", call) is None
