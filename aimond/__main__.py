@@ -69,6 +69,10 @@ def parser() -> argparse.ArgumentParser:
     setup.add_argument("--remove", action="store_true", help="take back what setup has changed")
     doctor = commands.add_parser("doctor", help="tell whether the CLIs reach the monitor, and what to do if not")
     doctor.add_argument("cli", nargs="?", choices=["claude", "codex", "gemini"], help="which (all)")
+    install = commands.add_parser("install", help="make aimond a service of your desktop, or undo that")
+    install.add_argument("--remove", action="store_true", help="take everything away but settings and history")
+    install.add_argument("--no-start", action="store_true", help="enable it, but do not start it now")
+    install.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
     for command in (status, watch, explain, prices, usage, doctor):
         command.add_argument("--json", action="store_true", help="print JSON")
     return top

@@ -33,6 +33,8 @@ python3.pkgs.buildPythonApplication {
       [ ! -e "$unit" ] || place "$unit" "$out/lib/systemd/user/''${unit##*/}"
     done
     place dbus/org.ai.Monitor.service "$out/share/dbus-1/services/org.ai.Monitor.service"
+    install -Dm644 data/applications/* -t "$out/share/applications"
+    install -Dm644 data/icons/hicolor/scalable/apps/* -t "$out/share/icons/hicolor/scalable/apps"
     install -Dm644 dbus/org.ai.Monitor.xml -t "$out/share/dbus-1/interfaces"
     installManPage data/man/man*/*
     installShellCompletion --bash --name aimond data/bash-completion/completions/aimond

@@ -45,7 +45,7 @@ function _shtab_aimond_using
   test "$_shtab_aimond_cmdpath" = "$argv"
 end
 
-set -g _shtab_aimond_commands run replay demo status watch explain focus prices usage waybar top acknowledge inhibit hook setup doctor
+set -g _shtab_aimond_commands run replay demo status watch explain focus prices usage waybar top acknowledge inhibit hook setup doctor install
 set -g _shtab_aimond_opts_with_value --by --config --only --speed --to --who --why
 
 complete -c aimond -e
@@ -115,3 +115,8 @@ complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' 
 complete -c aimond -n '_shtab_aimond_using doctor' -s h -l help -d 'show this help message and exit'
 complete -c aimond -n '_shtab_aimond_using doctor' -l json -d 'print JSON'
 complete -c aimond -n '_shtab_aimond_using doctor; and test $_shtab_aimond_npos -eq 0' -ka "claude codex gemini" -d 'which (all)'
+complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' -a install -d 'make aimond a service of your desktop, or undo that'
+complete -c aimond -n '_shtab_aimond_using install' -s h -l help -d 'show this help message and exit'
+complete -c aimond -n '_shtab_aimond_using install' -l remove -d 'take everything away but settings and history'
+complete -c aimond -n '_shtab_aimond_using install' -l no-start -d 'enable it, but do not start it now'
+complete -c aimond -n '_shtab_aimond_using install' -l dry-run -d 'tell what would be done, and do nothing'
