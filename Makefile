@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: run test lint unit e2e bench docs help
+.PHONY: run test lint unit e2e bench docs deb help
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ unit:
 	@tools/setup.sh test
 	$(PYTHON) -m pytest $(ARGS)
 
-e2e:  ## the real CLIs against a live monitor (installs them, 870 MB, the first time)
+e2e:  ## real CLIs (installed the first time, 870 MB), desktops, systemd, packages
 	@tools/setup.sh e2e
 	$(PYTHON) -m pytest tests/e2e $(ARGS)
 
@@ -36,3 +36,7 @@ docs:  ## write what is generated anew: docs/dbus.md, the manual, nix/*.json
 	$(PYTHON) tools/gen_dbus_docs.py
 	$(PYTHON) tools/gen_nix.py
 	$(PYTHON) tools/gen_manual.py
+
+deb:  ## a Debian package, dist/aimond_VERSION_ARCH.deb
+	@tools/setup.sh deb
+	@tools/deb.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what `make TARGET` needs, and does nothing where it is there: setup.sh run|test|e2e
+# Sets up what `make TARGET` needs, and does nothing where it is there: setup.sh run|test|deb|e2e
 # System packages are installed when we are root, else the command to do it is named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +12,11 @@ missing() {
     command -v dbus-daemon >/dev/null || echo dbus-daemon
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     [ "$target" = run ] && return
+    if [ "$target" != test ]; then
+        command -v dh >/dev/null || echo debhelper
+        command -v dpkg-buildpackage >/dev/null || echo dpkg-dev
+    fi
+    [ "$target" = deb ] && return
     command -v busctl >/dev/null || echo systemd
     command -v gdbus >/dev/null || echo libglib2.0-bin
     /usr/bin/python3 -c 'import gi' 2>/dev/null || echo python3-gi
@@ -37,6 +42,9 @@ missing() {
     [ -d /usr/share/icons/Adwaita ] || echo adwaita-icon-theme
     command -v zsh >/dev/null || echo zsh
     command -v fish >/dev/null || echo fish
+    command -v lintian >/dev/null || echo lintian
+    command -v ip >/dev/null || echo iproute2
+    [ -e /usr/lib/systemd/user/dbus.socket ] || echo dbus-user-session
 }
 
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
