@@ -1,0 +1,33 @@
+"""OTLP/JSON as the protobuf messages that it stands for."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any, Final
+
+from google.protobuf.json_format import ParseDict, ParseError
+
+_IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
+# Who writes what: JavaScript's null is "absent" (Gemini CLI 0.61.0 has null where attributes have no value).
+
+
+def into(message: Any, document: dict[str, Any]) -> Any:
+    """The request. Fields that OTLP does not know are passed over. Raises ValueError when it is none."""
+    try:
+        return ParseDict(_plain(document), message, ignore_unknown_fields=True)
+    except (ParseError, RecursionError, TypeError, AttributeError, binascii.Error) as error:
+        raise ValueError(f"no OTLP/JSON: {error}") from None
+
+
+def _plain(value: Any) -> Any:
+    """With ids as protobuf's own JSON has them: base64, where OTLP says hex."""
+    if isinstance(value, dict):
+        return {key: _id(inner) if key in _IDS else _plain(inner) for key, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value if inner is not None]
+    return value
+
+
+def _id(text: Any) -> str:
+    return base64.b64encode(bytes.fromhex(text)).decode() if isinstance(text, str) else ""
