@@ -45,7 +45,8 @@ class Batch:
     """One export request, parsed but not understood.
 
     ``parsed`` is the Export*ServiceRequest message (protobuf) or the decoded JSON document; ``seen`` is when its last
-    byte arrived, µs since the epoch.
+    byte arrived, µs since the epoch. ``body`` is what it was parsed from, unpacked, for whoever passes it on; b"" where
+    nobody does.
     """
 
     signal: Signal
@@ -53,6 +54,7 @@ class Batch:
     parsed: Any
     seen: int
     peer: Peer = field(default_factory=Peer)
+    body: bytes = b""
 
 
 class Attributes:
