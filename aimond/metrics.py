@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sized
 from typing import Final, Protocol
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from aimond.core.forwarding import OFF, Forwarding
+from aimond.core.tally import Tally
+from aimond.meter import Meter
 from aimond.spine import Spine
+
+KINDS: Final = ("input", "cache_read", "cache_write", "tool_prompt", "output")
 
 
 class Connections(Protocol):
@@ -21,6 +27,17 @@ class Connections(Protocol):
     def turned_away(self) -> int: ...
 
 
+class Forwarded(Protocol):
+    """What the forwarder counts: requests, and resources that came back to it (``cut``)."""
+
+    cut: int
+    unwritten: int
+
+    def told(self, count: str) -> int: ...
+    @property
+    def health(self) -> Forwarding: ...
+
+
 class Counters:
     """What the daemon counts besides its sessions."""
 
@@ -30,6 +47,8 @@ class Counters:
         self.refused_full = 0
         self.not_understood = 0
         self.hooks: dict[str, int] = {}
+        self.meter: Final = Meter()
+        self.forwarding: Forwarded | None = None
 
 
 class _Collector(Collector):
@@ -75,7 +94,43 @@ class _Collector(Collector):
         for labels, count in counted.items():
             sessions.add_metric(labels, count)
         yield sessions
+        yield from _used(self._spine.tracker.accounts.tally)
+        yield from self._counters.meter.metrics()
+        if self._counters.forwarding and self._counters.forwarding.health != OFF:
+            yield from _forwarding(self._counters.forwarding)
         yield GaugeMetricFamily("aimond_queue_length", "Requests waiting to be understood.", len(self._queue))
+
+
+def _used(tally: Tally) -> Iterator[Metric]:
+    """Tokens by type, each counted once: ``input`` is what was not cached, ``output`` includes ``reasoning``."""
+    labels = ["agent", "model"]
+    calls = CounterMetricFamily("aimond_model_calls", "Model calls that were answered.", labels=labels)
+    unpriced = CounterMetricFamily("aimond_model_calls_unpriced", "Those whose price is not known.", labels=labels)
+    cost = CounterMetricFamily("aimond_cost_usd", "What they cost, as far as prices are known.", labels=labels)
+    tokens = CounterMetricFamily("aimond_tokens", "Tokens used.", labels=[*labels, "type"])
+    for whose, spent in tally.spent.items():
+        calls.add_metric(whose, spent.requests)
+        unpriced.add_metric(whose, max(0, spent.requests - spent.reported - spent.computed))
+        cost.add_metric(whose, float(spent.cost))
+        for kind in KINDS:
+            tokens.add_metric([*whose, kind], getattr(spent.usage, kind))
+    yield from (calls, unpriced, cost, tokens)
+
+
+def _forwarding(forwarded: Forwarded) -> Iterator[Metric]:
+    yield CounterMetricFamily("aimond_forward_sent", "Requests that the upstream took.", forwarded.told("sent"))
+    dropped = CounterMetricFamily("aimond_forward_dropped", "Requests that never will be sent.", labels=["reason"])
+    counts = {"spool": forwarded.told("lost"), "disk": forwarded.unwritten, "refused": forwarded.told("refused")}
+    for reason, count in counts.items():
+        dropped.add_metric([reason], count)
+    yield dropped
+    yield CounterMetricFamily(
+        "aimond_forward_rejected",
+        "Records of requests taken that the upstream did not take.",
+        forwarded.told("rejected"),
+    )
+    yield CounterMetricFamily("aimond_forward_loops", "Resources that came back and were left out.", forwarded.cut)
+    yield GaugeMetricFamily("aimond_forward_spool_bytes", "Bytes in the spool.", forwarded.health.spooled)
 
 
 class Exposition:
@@ -85,5 +140,7 @@ class Exposition:
         self._registry: Final = CollectorRegistry()
         self._registry.register(_Collector(spine, counters, queue))
 
-    def __call__(self) -> tuple[bytes, str]:
-        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+    def __call__(self, accept: str = "") -> tuple[bytes, str]:
+        """The text and its type: OpenMetrics, which alone has exemplars, for who asks for it."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type

@@ -31,7 +31,7 @@ class Inside:
     consume: Callable[[Batch], bool]
     hooked: Callable[[Delivered], None]
     counters: Counters
-    metrics: Callable[[], tuple[bytes, str]]
+    metrics: Callable[[str], tuple[bytes, str]]
     health: Callable[[], dict[str, Any]]
 
 

@@ -14,6 +14,7 @@ from aimond.core.ledger import Ledger
 from aimond.core.price import Pricing
 from aimond.core.session import Session
 from aimond.core.snapshot import Basis
+from aimond.core.tally import Tally
 from aimond.core.turn import SECOND
 from aimond.core.usage import NOTHING, Spent
 
@@ -30,7 +31,7 @@ class Accounts:
         self, pricing: Pricing, served: Callable[[Session], Session | None], journal: Journal | None = None
     ) -> None:
         self.pricing, self.ledger, self.journal = pricing, Ledger(), journal
-        self.budgets = Budgets()
+        self.budgets, self.tally = Budgets(), Tally()
         self._served = served
         self._held: dict[Session, int] = {}
         self._crossed: list[BudgetCrossed] = []
@@ -56,6 +57,7 @@ class Accounts:
 
     def _spend(self, session: Session, at: int, model: str, spent: Spent) -> None:
         self.ledger.add(at, spent)
+        self.tally.add(session.agent, model, spent)
         if self.budgets:
             whose = self._served(session) or session
             project = whose.seen.project if whose.seen else ""

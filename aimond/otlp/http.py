@@ -53,7 +53,7 @@ async def receiving(
     max_connections: int = 512,
     patience: float = 60.0,
     hosts: Set[str] = frozenset(),
-    metrics: Callable[[], tuple[bytes, str]] | None = None,
+    metrics: Callable[[str], tuple[bytes, str]] | None = None,
     health: Callable[[], dict[str, Any]] | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> AsyncIterator[Server]:
@@ -61,7 +61,7 @@ async def receiving(
 
     ``consume`` must return at once; False says that its queue is full. ``max_body`` bounds the bytes as sent and as
     unpacked; ``patience`` is how many seconds a request may take to arrive; ``hosts`` are names that requests may be
-    addressed to besides localhost; ``clock`` is in ns.
+    addressed to besides localhost; ``metrics`` is given the Accept header; ``clock`` is in ns.
     """
     server = Server(_Receiver(consume, max_body, hosts, metrics, health, clock), max_body, max_connections, patience)
     loop = asyncio.get_running_loop()
@@ -80,7 +80,7 @@ class _Receiver:
     consume: Consume
     max_body: int
     hosts: Set[str]
-    metrics: Callable[[], tuple[bytes, str]] | None
+    metrics: Callable[[str], tuple[bytes, str]] | None
     health: Callable[[], dict[str, Any]] | None
     clock: Callable[[], int]
 
@@ -93,7 +93,7 @@ class _Receiver:
         if request.method not in _METHODS[path]:
             raise Refused(Outcome.WRONG_METHOD, f"use {_METHODS[path][0].decode()}")
         if path not in _SIGNALS:
-            return partial(self._tell, path)
+            return partial(self._tell, path, _text(headers.get(b"accept")) or "")
         compression = headers.get(b"content-encoding", b"").strip().lower()
         if compression not in _COMPRESSIONS:
             raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")
@@ -119,13 +119,13 @@ class _Receiver:
             body = gunzip(body, self.max_body)
         encoding = encoding or ("json" if body.lstrip()[:1] == b"{" else "protobuf")
         signal, parsed = _parse(signal, encoding, body)
-        if not self.consume(Batch(signal, encoding, parsed, seen // 1000, peer)):
+        if not self.consume(Batch(signal, encoding, parsed, seen // 1000, peer, body)):
             raise Refused(Outcome.BUSY, "too much at once")
         return _accepted(encoding, seen // _SECOND)
 
-    def _tell(self, path: bytes, body: bytes) -> Answer:
+    def _tell(self, path: bytes, accept: str, body: bytes) -> Answer:
         if path == b"/metrics" and self.metrics:
-            text, content_type = self.metrics()
+            text, content_type = self.metrics(accept)
             return _answer(200, self._now(), content_type, text)
         if path == b"/healthz" and self.health:
             return _answer(200, self._now(), "application/json", json.dumps(self.health()).encode())

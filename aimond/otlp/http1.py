@@ -25,7 +25,8 @@ _LINGER: Final = 5.0  # seconds, for the client to read the last answer: who clo
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # All that is kept of a head.
 _KEPT: Final = frozenset(
-    b"connection content-encoding content-length content-type expect host origin transfer-encoding upgrade".split()
+    b"accept connection content-encoding content-length content-type expect host origin transfer-encoding "
+    b"upgrade".split()
 )
 _LOG: Final = logging.getLogger(__name__)
 

@@ -32,7 +32,7 @@ async def http_port(inbox: Inbox) -> AsyncIterator[int]:
         inbox.consume,
         listeners,
         hosts=frozenset({"desk.lan"}),
-        metrics=lambda: (b"aimond_up 1\n", "text/plain; version=0.0.4"),
+        metrics=lambda accept: (b"aimond_up 1\n", "text/plain; version=0.0.4"),
         health=lambda: {"sessions": 3},
         clock=lambda: NOON * 1000,
     ):

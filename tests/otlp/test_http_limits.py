@@ -23,7 +23,7 @@ MIB = 2**20
 @asynccontextmanager
 async def serving(inbox: Inbox, **bounds: Any) -> AsyncIterator[tuple[int, Server]]:
     listeners = ports.listen(["127.0.0.1"], 0)
-    metrics = lambda: (METRICS, "text/plain")  # noqa: E731
+    metrics = lambda accept: (METRICS, "text/plain")  # noqa: E731
     async with http.receiving(inbox.consume, listeners, metrics=metrics, **bounds) as server:
         yield listeners[0].getsockname()[1], server
 
