@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from aimond import __version__
 from aimond.core.change import Change, Health, Reason, Totals
+from aimond.core.forwarding import Forwarding
 from aimond.core.inhibitions import Inhibitions
 from aimond.core.period import Period, parse
 from aimond.core.rows import UsageRow
@@ -37,6 +38,14 @@ class History(Protocol):
         """In those days, by group. Raises ValueError for a group that there is not."""
 
 
+class Forwards(Protocol):
+    """Who sends on what is received."""
+
+    @property
+    def health(self) -> Forwarding:
+        """How it goes."""
+
+
 class Answers:
     """The bus's source. ``publish`` is told what asking changed, ``hooked`` of a hook; ``now``: µs since the epoch."""
 
@@ -49,10 +58,12 @@ class Answers:
         hooked: Callable[[Delivered], None],
         now: Callable[[], int],
         history: History,
+        forwards: Forwards,
     ) -> None:
         self._history = history
         self.history_error = ""
         self._spine, self._publish, self._hooked, self._now = spine, publish, hooked, now
+        self._forwards = forwards
         self.desktop: Desktop | None = None
         self._inhibitions = Inhibitions()
 
@@ -66,6 +77,9 @@ class Answers:
 
     def health(self) -> dict[str, Health]:
         return self._spine.health(self._now())
+
+    def forwarding(self) -> Forwarding:
+        return self._forwards.health
 
     def explain(self, agent: str, session_id: str) -> list[Reason]:
         return self._spine.tracker.explain(f"{agent}:{session_id}") or []

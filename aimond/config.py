@@ -10,7 +10,20 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, field_validator
 
-from aimond.sections import Budget, History, Hooks, Log, Notifications, Otlp, Prices, Section, Session, Sessions, Sway
+from aimond.sections import (
+    Budget,
+    Forward,
+    History,
+    Hooks,
+    Log,
+    Notifications,
+    Otlp,
+    Prices,
+    Section,
+    Session,
+    Sessions,
+    Sway,
+)
 
 
 class ConfigError(Exception):
@@ -29,6 +42,7 @@ class Config(Section):
     session: Session = Session()
     notifications: Notifications = Notifications()
     history: History = History()
+    forward: Forward = Forward()
     log: Log = Log()
 
     @field_validator("budget")

@@ -30,6 +30,7 @@ from aimond.desktop.desk import Desk
 from aimond.desktop.focus import Focus
 from aimond.desktop.notifier import Notifier
 from aimond.desktop.sway import Sway
+from aimond.forward.forwarder import forwarder
 from aimond.historian import Historian, budgets, day_of
 from aimond.history.file import default_path
 from aimond.history.store import Store
@@ -87,14 +88,16 @@ class Daemon:
         self._historian = Historian(store, tracker, journal, self._witness.started)
         self._queue: deque[Batch] = deque()
         self._counters = Counters()
-        self._answers = Answers(self._spine, self._publish, self._hooked, _now, self._historian)
+        self._forward = self._counters.forwarding = forwarder(config, lambda: self._publish([]))
+        self._answers = Answers(self._spine, self._publish, self._hooked, _now, self._historian, self._forward)
         self._bus = Service(self._answers, bus_address)
         focus = Focus(Sway(), trail, self._answers, config.sway) if config.sway.enabled else None
         self._answers.desktop = focus
         desk = _desk(self._answers, focus)
         policy = Policy.of(config.notifications.model_dump())
         self._notifier = Notifier(lambda: bus_address or session_address(), policy, desk, _now)
-        self._to_be_told: list[Output] = [self._bus, self._historian, self._notifier, *([focus] if focus else [])]
+        self._to_be_told: list[Output] = [self._bus, self._historian, self._notifier, self._counters.meter]
+        self._to_be_told += [self._forward, *([focus] if focus else [])]
         self._outputs: list[Output] = []
         self._takers: list[Callable[[Config], None]] = [
             lambda config: self._prices.configure(config.prices.models),
@@ -156,6 +159,8 @@ class Daemon:
             return False
         if batch.signal == "logs" and not batch.peer.met:
             self._meet(batch.peer)  # now: who waits for an answer has not exited
+        if not self._forward.admit(batch):
+            return True
         self._queue.append(batch)
         if len(self._queue) == 1:
             asyncio.get_running_loop().call_soon(self._understand)
@@ -168,6 +173,7 @@ class Daemon:
         if not self._queue:
             return
         batch = self._queue.popleft()
+        self._forward.take(batch)
         try:
             changes = self._spine.take(batch)
             if changes or batch.signal != "metrics":

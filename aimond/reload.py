@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from aimond.config import Config
+from aimond.sections import Forward
 
 # Where it listens is settled when it starts: a socket that moved would be unknown to the CLIs. History is read
-# then, and what was spent of budgets.
+# then, and what was spent of budgets; what forwards is a process of its own.
 AT_START: Final = frozenset(
     {
         "otlp.http",
@@ -23,6 +24,7 @@ AT_START: Final = frozenset(
         "history.enabled",
         "history.keep_days",
         "history.max_size_mb",
+        *(f"forward.{key}" for key in Forward.model_fields),
     }
 )
 

@@ -152,6 +152,26 @@ class Budget(Section):
         return self.name or f"{of} {self.period}".lstrip()
 
 
+class Forward(Section):
+    """Where everything received goes on to; nowhere unless ``endpoint`` is set. Times are in seconds."""
+
+    endpoint: Annotated[str, Field(pattern=r"^(https?://[^/?#]+[^?#]*)?$")] = ""
+    protocol: Literal["http/protobuf", "grpc"] = "http/protobuf"
+    mode: Literal["normalized", "raw"] = "normalized"
+    signals: tuple[Literal["logs", "traces", "metrics"], ...] = ("logs", "traces", "metrics")
+    privacy: bool = True
+    drop_noise: bool = False
+    headers: dict[str, str] = Field(default_factory=dict)
+    headers_env: str = ""
+    compression: Literal["gzip", "none"] = "gzip"
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    timeout: Annotated[float, Field(ge=1, le=300)] = 10.0
+    linger: Annotated[float, Field(ge=0, le=60)] = 6.0
+    spool_mb: Annotated[int, Field(ge=20, le=100_000)] = 100
+
+
 class Log(Section):
     """What is logged, to stderr."""
 

@@ -90,13 +90,31 @@ FLOORS = [
     Floor("aimond/desktop/match", "aimond.core aimond.desktop.windows", standard=PURE),
     Floor("aimond/desktop/windows", "aimond.core", standard=PURE),
     Floor("aimond/history/*", "aimond.core aimond.history", standard=ANY),
+    # forwarding: pure below
+    *(
+        Floor(f"aimond/forward/{file}", "aimond.core aimond.otlp.record aimond.forward", PROTOBUF, PURE)
+        for file in ("mapping", "rules", "failures", "ottl", "attributes", "apply", "lately", "traces", "costs")
+    ),
+    Floor("aimond/forward/normalize", "aimond.core aimond.otlp.record aimond.forward", PROTOBUF, PURE),
+    Floor("aimond/forward/jsonbody", standard=f"{PURE} binascii", others=PROTOBUF),
+    Floor("aimond/forward/loop", "aimond.otlp.record", PROTOBUF, PURE),
+    Floor("aimond/forward/wire", "aimond.core", PROTOBUF, PURE),
+    Floor("aimond/forward/grpc", "aimond.core aimond.otlp.record aimond.forward", "h2", ANY),
+    Floor("aimond/forward/forwarder", "aimond.config aimond.core aimond.otlp.record aimond.forward.tee", standard=PURE),
+    Floor("aimond/forward/tee", "aimond.config aimond.core aimond.otlp.record aimond.forward", standard=ANY),
+    Floor(
+        "aimond/forward/__main__",
+        "aimond.config aimond.sections aimond.core aimond.forward aimond.pricing",
+        standard=ANY,
+    ),
     Floor("aimond/forward/*", "aimond.core aimond.otlp.record aimond.forward", PROTOBUF, ANY),
     Floor("aimond/hooks/*", "aimond.hooks", standard=ANY),
     Floor("aimond/hooks/message", standard=PURE),
     Floor("aimond/historian", "aimond.config aimond.core aimond.history", standard=ANY),
     Floor("aimond/answers", "aimond.core aimond.hooks.message aimond.spine", standard=f"{PURE} logging"),
     Floor("aimond/upkeep", "aimond.core", standard=ANY),
-    Floor("aimond/metrics", "aimond.core aimond.spine", "prometheus_client", PURE),
+    Floor("aimond/metrics", "aimond.core aimond.meter aimond.spine", "prometheus_client", PURE),
+    Floor("aimond/meter", "aimond.core", "prometheus_client", PURE),
     Floor("aimond/sdnotify", standard=ANY),
     Floor("aimond/sender", "aimond.tape aimond.otlp", PROTOBUF, ANY),
     Floor("aimond/activation", standard=ANY),
@@ -105,7 +123,7 @@ FLOORS = [
         "aimond.activation aimond.commands.hook aimond.config aimond.hooks aimond.metrics aimond.otlp",
         standard=ANY,
     ),
-    Floor("aimond/reload", "aimond.config", standard=PURE),
+    Floor("aimond/reload", "aimond.config aimond.sections", standard=PURE),
     # floor 3: the daemon knows everyone; commands are clients of the bus, like any other program
     Floor("aimond/daemon", ANY, standard=ANY),
     Floor("aimond/__main__", "aimond.commands", "shtab", ANY),

@@ -15,6 +15,7 @@ from aimond.bus.session import entry, path
 from aimond.bus.source import Results, Source
 from aimond.bus.values import money, text, variant
 from aimond.core.change import Health, Reason
+from aimond.core.forwarding import Forwarding
 from aimond.core.inhibitions import TooMany
 from aimond.core.snapshot import RANK, SessionSnapshot, State, most_urgent
 
@@ -60,6 +61,7 @@ def totals(source: Source) -> dict[str, Any]:
         "HistoryError": source.history_error,
         "Inhibited": source.inhibited(),
         "TelemetryHealth": {text(agent): _health(health) for agent, health in source.health().items()},
+        "ForwardHealth": _forwarding(source.forwarding()),
     }
 
 
@@ -72,6 +74,16 @@ def _health(health: Health) -> dict[str, Variant]:
         "Hooks": variant("t", health.hooks),
         "LastHook": variant("t", health.last_hook),
         "Hint": variant("s", health.hint),
+    }
+
+
+def _forwarding(forwarding: Forwarding) -> dict[str, Variant]:
+    return {
+        "State": variant("s", forwarding.state),
+        "Sent": variant("t", forwarding.sent),
+        "Dropped": variant("t", forwarding.dropped),
+        "Spooled": variant("t", forwarding.spooled),
+        "LastError": variant("s", text(forwarding.error)),
     }
 
 

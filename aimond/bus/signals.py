@@ -160,9 +160,11 @@ _URGENT: Final = (core.SessionAdded, core.SessionRemoved, core.StateChanged)
 
 
 def _telling(name: str, value: Any) -> Any:
-    """What of a property makes a difference: of the health of telemetry only the states, its numbers never rest."""
+    """What of a property makes a difference: of healths only the states, their numbers never rest."""
     if name == "TelemetryHealth" and value is not None:
         return {agent: health["State"].value for agent, health in value.items()}
+    if name == "ForwardHealth" and value is not None:
+        return value["State"].value
     return value
 
 

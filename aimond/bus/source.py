@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import Any, Protocol
 
 from aimond.core.change import Health, Reason, Totals
+from aimond.core.forwarding import Forwarding
 from aimond.core.rows import UsageRow
 from aimond.core.snapshot import SessionSnapshot
 
@@ -28,6 +29,9 @@ class Source(Protocol):
 
     def health(self) -> dict[str, Health]:
         """Whether telemetry arrives, by agent."""
+
+    def forwarding(self) -> Forwarding:
+        """Whether what is received goes on to an upstream."""
 
     def explain(self, agent: str, session_id: str) -> list[Reason]:
         """Why a visible session is in its state, the newest reason first."""

@@ -81,6 +81,7 @@ def gather(chosen: list[CliSettings]) -> Facts:
     told = asyncio.run(_ask())
     ports, pid = doctor_look.ports(config.otlp)
     place = hook.place() if config.hooks.socket else ""
+    forward = told.properties.get("ForwardHealth", {})
     monitor = Monitor(
         version=str(told.properties.get("Version", "")),
         why=told.why,
@@ -89,6 +90,9 @@ def gather(chosen: list[CliSettings]) -> Facts:
         ports=ports,
         socket=place,
         listens=bool(place) and doctor_look.listens(place),
+        forward=str(forward.get("State", "")),
+        forward_error=str(forward.get("LastError", "")),
+        forward_dropped=int(forward.get("Dropped", 0)),
     )
     seen = Seen(config, told, doctor_processes.started(pid))
     paths = {cli.name: path for cli in chosen if (path := shutil.which(cli.name))}

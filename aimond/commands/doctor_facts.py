@@ -56,7 +56,7 @@ class Health:
 @dataclass(frozen=True, slots=True)
 class Monitor:
     """The monitor on this bus. ``why``: it is not there; ``config``: config.toml cannot be used; ``listens``: somebody
-    listens at the hook socket ``socket``, which is "" where none is wanted."""
+    listens at the hook socket ``socket``, which is "" where none is wanted. ``forward``: the state of ForwardHealth."""
 
     version: str = ""
     why: str = ""
@@ -65,6 +65,9 @@ class Monitor:
     ports: tuple[Port, ...] = ()
     socket: str = ""
     listens: bool = False
+    forward: str = ""
+    forward_error: str = ""
+    forward_dropped: int = 0
 
     @property
     def runs(self) -> bool:

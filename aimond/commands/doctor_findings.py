@@ -30,7 +30,7 @@ def of_cli(facts: Facts, cli: Cli) -> list[Finding]:
 
 def of_monitor(monitor: Monitor, *, has_hooks: bool) -> list[Finding]:
     """All that is to be said of the monitor."""
-    return [*_monitor(monitor), *_ports(monitor), *_socket(monitor, has_hooks=has_hooks)]
+    return [*_monitor(monitor), *_ports(monitor), *_socket(monitor, has_hooks=has_hooks), *_forward(monitor)]
 
 
 def todos(findings: Iterable[Finding]) -> list[str]:
@@ -80,6 +80,19 @@ def _socket(monitor: Monitor, *, has_hooks: bool) -> Iterator[Finding]:
         what = f"nobody listens at {monitor.socket}"
         todo = "restart the monitor: its log tells why it does not listen to hooks"
         yield Finding(WRONG if has_hooks else NOTE, "hook socket", what, todo if has_hooks else "")
+
+
+def _forward(monitor: Monitor) -> Iterator[Finding]:
+    if monitor.forward in ("", "off"):
+        return
+    lost = f"; {_count(monitor.forward_dropped, 'request')} lost since the start" if monitor.forward_dropped else ""
+    if monitor.forward == "ok":
+        yield Finding(NOTE if lost else OK, "forwards", f"the upstream takes what is sent{lost}")
+        return
+    what = f"{monitor.forward}: {monitor.forward_error or 'the upstream does not take what is sent'}{lost}"
+    is_lost = monitor.forward != "retrying"
+    todo = "see to the upstream that `forward.endpoint` in config.toml names: what does not fit its spool is lost"
+    yield Finding(WRONG if is_lost else NOTE, "forwards", what, todo if is_lost else "")
 
 
 # -- a CLI ------------------------------------------------------------------------------------------

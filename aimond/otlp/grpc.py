@@ -161,7 +161,7 @@ class _Connection(asyncio.Protocol):
                 parsed = protobuf.parse(call.signal, body)
             except ValueError as error:
                 raise Refused(Outcome.UNDECODABLE, str(error)) from None
-            if not self.receiver.consume(Batch(call.signal, "protobuf", parsed, seen, self.peer)):
+            if not self.receiver.consume(Batch(call.signal, "protobuf", parsed, seen, self.peer, body)):
                 raise Refused(Outcome.BUSY, "too much at once")
             self._answer(stream, Outcome.ACCEPTED)
 

@@ -11,7 +11,7 @@ import sys
 from functools import partial
 from typing import Final
 
-from tests.bench import cpu, history, latency, notices
+from tests.bench import cpu, forwarding, history, latency, notices
 from tests.bench.figure import HEAD, Figure
 
 SESSIONS: Final = (1, 50)
@@ -19,6 +19,7 @@ AGAIN: Final = 4
 MEASUREMENTS: Final = (
     *(partial(latency.measure, sessions) for sessions in SESSIONS),
     notices.measure,
+    forwarding.measure,
     *(partial(cpu.measure, kind) for kind in cpu.KINDS),
     history.lag,
     history.measure,

@@ -77,8 +77,8 @@ async def measure(sessions: int) -> list[Figure]:
                     await asyncio.sleep(REST)
                     continue
                 nothing = wire(Post("", SIGNAL_PATH, "application/x-protobuf", bytes(step.size)))
-                floor, _ = await _sample(nothing, to_floor, ear)
-                aimond, (_, session, _, state, _) = await _sample(step.request, to_aimond, ear)
+                floor, _ = await sample(nothing, to_floor, ear)
+                aimond, (_, session, _, state, _) = await sample(step.request, to_aimond, ear)
                 assert (session, state) == (step.session, step.state)
                 pairs.append((floor, aimond))
                 if len(pairs) == warm_up + SAMPLES:
@@ -86,10 +86,10 @@ async def measure(sessions: int) -> list[Figure]:
     measured = pairs[warm_up:]
     parts = [measured[start : start + PART] for start in range(0, SAMPLES, PART)]
     name = f"latency, {sessions} session{'s' * (sessions > 1)}"
-    return [Figure.of_samples(f"{name}, p{n}", "ms", parts, partial(_percentile, n), bar) for n, bar in BARS]
+    return [Figure.of_samples(f"{name}, p{n}", "ms", parts, partial(percentile, n), bar) for n, bar in BARS]
 
 
-async def _sample(request: bytes, to: Exporter, ear: Ear) -> Heard:
+async def sample(request: bytes, to: Exporter, ear: Ear) -> Heard:
     """How long the signal took, ms, and what it said."""
     sent = time.perf_counter()
     to.send(request)
@@ -99,5 +99,5 @@ async def _sample(request: bytes, to: Exporter, ear: Ear) -> Heard:
     return (at - sent) * 1000, said
 
 
-def _percentile(n: int, samples: Sequence[float]) -> float:
+def percentile(n: int, samples: Sequence[float]) -> float:
     return quantiles(samples, n=100, method="inclusive")[n - 1]

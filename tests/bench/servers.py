@@ -53,18 +53,21 @@ def serving(sessions: int) -> Iterator[Servers]:
         bus = running.enter_context(PrivateBus())
         config = bus.directory / "config.toml"
         config.write_text(CONFIG.format(sessions=sessions))
-        aimond = running.enter_context(_started(bus, "aimond", "run", "--config", str(config)))
-        floor = running.enter_context(_started(bus, "tests.bench.floor"))
+        aimond = running.enter_context(started(bus, "aimond", "run", "--config", str(config)))
+        floor = running.enter_context(started(bus, "tests.bench.floor"))
         yield Servers(aimond, floor, bus)
         assert "not understood" not in (log := aimond.log.read_text()), log
 
 
 @contextmanager
-def _started(bus: PrivateBus, module: str, *arguments: str) -> Iterator[Server]:
+def started(bus: PrivateBus, module: str, *arguments: str) -> Iterator[Server]:
+    """A process on that bus, when it listens."""
     log = bus.directory / f"{module}.log"
     command = [sys.executable, "-m", module, *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=bus.environment, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, env={**bus.environment, "XDG_STATE_HOME": str(bus.directory)}, stdout=output, stderr=output
+        )
     try:
         yield Server(process, _port(process, log), log)
     finally:

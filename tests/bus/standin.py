@@ -19,6 +19,7 @@ from aimond.core.change import (
     Totals,
     TurnCompleted,
 )
+from aimond.core.forwarding import OFF, Forwarding
 from aimond.core.inhibitions import Inhibitions
 from aimond.core.rows import UsageRow
 from aimond.core.snapshot import Basis, SessionSnapshot, State
@@ -34,6 +35,7 @@ class Standin:
         self.version = "1.2.3"
         self.used = Totals(Decimal("0.30"), Basis.REPORTED, Decimal("12.50"), 4200)
         self.telemetry = {"claude-code": Health("ok", NOW, 10, 1, ""), "codex": Health("never", 0, 0, 0, "set otel")}
+        self.forwards = OFF
         self.reasons: list[Reason] = []
         self.acknowledged: list[tuple[str, str]] = []
         self.focused: list[str] = []
@@ -92,6 +94,9 @@ class Standin:
 
     def health(self) -> dict[str, Health]:
         return self.telemetry
+
+    def forwarding(self) -> Forwarding:
+        return self.forwards
 
     def explain(self, agent: str, session_id: str) -> list[Reason]:
         return [reason for reason in self.reasons if (agent, session_id) in self._sessions]

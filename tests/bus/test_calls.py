@@ -30,6 +30,7 @@ async def test_the_monitor_sums_up_all_sessions(service: Service, source: Standi
     source.add("d", agent="codex", state=State.FAILED)
     source.add("e", agent="codex", state=State.WORKING, parent="d")
     told = unpack_variants(await reader.properties())
+    assert told.pop("ForwardHealth") == {"State": "off", "Sent": 0, "Dropped": 0, "Spooled": 0, "LastError": ""}
     health = told.pop("TelemetryHealth")
     assert health["codex"] == {
         "State": "never",

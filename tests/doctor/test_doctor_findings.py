@@ -210,3 +210,23 @@ def test_of_shell_and_settings_the_variable_counts_for_gemini_and_the_settings_f
 )
 def test_the_setting_that_stops_hooks_is_found(cli: Any, text: str, said: str) -> None:
     assert doctor_layers.hooks_off(cli, {cli.files[0]: text}, WANTED, "~") == said
+
+
+@pytest.mark.parametrize(
+    ("state", "dropped", "severity", "says"),
+    [
+        ("ok", 0, "ok", "takes what is sent"),
+        ("ok", 3, "note", "3 requests lost"),
+        ("retrying", 0, "note", "retrying: refused"),
+        ("dropping", 7, "wrong", "dropping: refused; 7 requests lost"),
+    ],
+)
+def test_an_upstream_that_does_not_take_it_is_told(state: str, dropped: int, severity: str, says: str) -> None:
+    monitor = replace(RUNS, forward=state, forward_error="refused", forward_dropped=dropped)
+    (finding,) = [each for each in doctor_findings.of_monitor(monitor, has_hooks=False) if each.about == "forwards"]
+    assert finding.severity == severity and says in finding.what
+
+
+def test_nobody_is_told_of_an_upstream_that_nobody_wants() -> None:
+    monitor = replace(RUNS, forward="off")
+    assert [each for each in doctor_findings.of_monitor(monitor, has_hooks=False) if each.about == "forwards"] == []
