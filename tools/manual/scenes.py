@@ -113,6 +113,16 @@ SCENES: Final = (
         " yours.",
         listens=False,
     ),
+    _monitor(
+        "Some requests were not forwarded", "forwards",
+        "the upstream refused them for good, or they did not fit the spool or the disk; `/metrics` counts which.",
+        "see [forward.md](forward.md#when-the-upstream-is-away)", forward="ok", forward_dropped=3,
+    ),
+    _monitor(
+        "Some of what is received is lost on its way on", "forwards",
+        "the upstream has been away for so long that the spool is full, or the spool cannot be written.",
+        forward="dropping", forward_error="127.0.0.1:14318: Connection refused", forward_dropped=7,
+    ),
     _cli("The CLI is not there", "installed", "neither the program nor anything of aimond in its settings was found.",
          path="", version="", now=OFF, after=OFF),
     _cli("The CLI is set up, and its program is not found", "installed",
