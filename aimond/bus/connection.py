@@ -15,6 +15,7 @@ from dbus_fast.aio import MessageBus
 
 from aimond.bus.contract import NAME
 from aimond.bus.outbox import Outbox
+from aimond.dial import dial
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ class Connection:
         """Connect and own the name. AlreadyRunning if it has an owner; OSError and others if there is no bus."""
         bus = MessageBus(self._address or session_address())
         bus.add_message_handler(self._answer)
-        await bus.connect()
+        await dial(bus)
         outbox = Outbox(bus._sock, asyncio.get_running_loop())  # type: ignore[arg-type]
         bus._writer.sock = outbox  # type: ignore[union-attr]
         try:

@@ -22,6 +22,7 @@ from aimond.core.snapshot import SessionSnapshot
 from aimond.desktop.desk import Desk, Gaze
 from aimond.desktop.looks import DISMISS, looks
 from aimond.desktop.server import DIED, DISMISSED, Server, Shown
+from aimond.dial import dial
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -85,8 +86,7 @@ class Notifier:
                 self._timer.cancel()
 
     async def _connection(self) -> None:
-        bus = MessageBus(self._address())
-        await bus.connect()
+        bus = await dial(MessageBus(self._address()))
         self._server = Server(bus, self)
         self._server.begin(self._identity)
         try:

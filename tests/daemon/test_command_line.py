@@ -65,7 +65,9 @@ def desktop(tmp_path: Path) -> Iterator[Desktop]:
         yield Desktop(bus, tmp_path)
 
 
-def test_a_terminated_monitor_leaves_in_good_order(desktop: Desktop) -> None:
+@pytest.mark.parametrize("attempt", range(8))
+def test_a_terminated_monitor_leaves_in_good_order(desktop: Desktop, attempt: int) -> None:
+    """However far its connections have got by then."""
     with desktop.monitor() as monitor:
         monitor.send_signal(signal.SIGTERM)
         assert monitor.wait(5) == 0
