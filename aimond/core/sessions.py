@@ -12,6 +12,7 @@ Key = tuple[str, str]
 
 KEPT: Final = 1024
 GONE_KEPT: Final = 128
+PART: Final = 32  # of those kept, that makes room at once
 NO_PATIENCE: Final = Patience()
 
 
@@ -31,6 +32,15 @@ class Sessions(dict[Key, Session]):
         session = self[key] = Session(*key, self._patience.get(key[0], NO_PATIENCE))
         return session
 
+    def _make_room(self) -> None:
+        """Drop some of those that nobody sees, a part of them at once: who invents ids must not have all be looked at for
+        each. Where all are seen, the one silent for longest goes."""
+        oldest = sorted(self, key=lambda key: (self[key].visible, self[key].last_seen))
+        unseen = sum(not session.visible for session in self.values())
+        for key in oldest[: max(1, min(unseen, self._kept // PART))]:
+            self.drop(key)
+            self.crowded_out += 1
+
     @property
     def visible(self) -> Iterator[Session]:
         return (session for session in self.values() if session.visible)
@@ -44,15 +54,24 @@ class Sessions(dict[Key, Session]):
     def drop(self, key: Key) -> None:
         """Forget a session."""
         session = self.pop(key)
-        self._children.get((session.agent, session.filed), {}).pop(key, None)
+        self._unfile(key, session)
 
     def file(self, session: Session) -> None:
         """Note whose sub-agent it is, if that is news."""
         if session.filed != session.parent:
             key = session.agent, session.id
-            self._children.get((session.agent, session.filed), {}).pop(key, None)
+            self._unfile(key, session)
             session.filed = session.parent
-            self._children.setdefault((session.agent, session.filed), {})[key] = None
+            if session.filed:
+                self._children.setdefault((session.agent, session.filed), {})[key] = None
+
+    def _unfile(self, key: Key, session: Session) -> None:
+        """A parent that was never seen is forgotten with the last of its children."""
+        siblings = self._children.get((session.agent, session.filed))
+        if siblings is not None:
+            siblings.pop(key, None)
+            if not siblings:
+                del self._children[session.agent, session.filed]
 
     def children(self, session: Session) -> list[Session]:
         """Its sub-agents that are sessions of their own."""
