@@ -77,7 +77,7 @@ FLOORS = [
         "aimond.otlp.record aimond.otlp.jsonform aimond.otlp.protobuf",
         standard=f"{PURE} binascii gzip pathlib",
     ),
-    Floor("aimond/sections", others="pydantic", standard=f"{PURE} pathlib"),
+    Floor("aimond/sections", others="pydantic", standard=f"{PURE} ipaddress pathlib"),
     Floor("aimond/config", "aimond.sections", "pydantic", f"{PURE} os pathlib tomllib"),
     # floor 2: effects; none knows another
     Floor("aimond/otlp/http", f"{RECEIVER} aimond.otlp.exchange aimond.otlp.http1", "httptools", ANY),

@@ -124,12 +124,12 @@ class Configured:
     endpoint: str = ""
     protocol: str = ""
     arrives: bool = False
-    admitted: bool = True
     hooks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     other_hooks: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     untrusted: tuple[str, ...] = ()
     notify: str = ""
+    admitted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

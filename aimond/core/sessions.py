@@ -22,24 +22,24 @@ class Sessions(dict[Key, Session]):
     def __init__(self, patience: Mapping[str, Patience], kept: int = KEPT) -> None:
         super().__init__()
         self.kept = kept
+        self.dropped = 0  # since the start
         self._patience = patience
         self._children: dict[Key, dict[Key, None]] = {}
 
     def __missing__(self, key: Key) -> Session:
-        """A session that is told of for the first time; the one silent for longest makes room for it."""
+        """A session that is told of for the first time; those silent for longest make room for it."""
         if len(self) >= self.kept:
-            self.drop(min(self, key=lambda key: (self[key].visible, self[key].last_seen)))
+            self._make_room()
         session = self[key] = Session(*key, self._patience.get(key[0], NO_PATIENCE))
         return session
 
     def _make_room(self) -> None:
-        """Drop some of those that nobody sees, a part of them at once: who invents ids must not have all be looked at for
-        each. Where all are seen, the one silent for longest goes."""
+        """Drop some of those that nobody sees, several at once: who invents ids must not have all be looked at for each.
+        Where all are seen, the one silent for longest goes."""
         oldest = sorted(self, key=lambda key: (self[key].visible, self[key].last_seen))
         unseen = sum(not session.visible for session in self.values())
-        for key in oldest[: max(1, min(unseen, self._kept // PART))]:
+        for key in oldest[: max(1, min(unseen, self.kept // PART))]:
             self.drop(key)
-            self.crowded_out += 1
 
     @property
     def visible(self) -> Iterator[Session]:
@@ -54,6 +54,7 @@ class Sessions(dict[Key, Session]):
     def drop(self, key: Key) -> None:
         """Forget a session."""
         session = self.pop(key)
+        self.dropped += 1
         self._unfile(key, session)
 
     def file(self, session: Session) -> None:

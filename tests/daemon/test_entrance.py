@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -10,19 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from aimond.config import ConfigError, load
+from aimond.config import ConfigError, load, secret
 from aimond.process import peer
 from tests.busdaemon import PrivateBus
 from tests.daemon.live import live
 from tests.process.living import NOBODY, python, running
 
+# All that it needs is loaded before it is somebody else, who may not be able to.
 SENDS = """
-import os, sys, http.client
+import os, socket, sys
 port, user = map(int, sys.argv[1:])
 if user: os.setresgid(user, user, user); os.setresuid(user, user, user)
-connection = http.client.HTTPConnection("127.0.0.1", port)
-connection.request("POST", "/v1/logs", b"{}", {"Content-Type": "application/json"})
-print(connection.getresponse().status)
+connection = socket.socket()
+connection.connect(("127.0.0.1", port))
+head = b"POST /v1/logs HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Type: application/json\\r\\n"
+connection.sendall(head + b"Content-Length: 2\\r\\n\\r\\n{}")
+print(connection.recv(4096).split()[1].decode())
 """
 
 
@@ -32,8 +36,6 @@ def send_as(user: int, port: int) -> int:
 
 
 async def answered(bus: PrivateBus, user: int, **otlp: object) -> int:
-    import asyncio
-
     async with live(bus, **otlp) as daemon:
         return await asyncio.to_thread(send_as, user, daemon.http)
 
@@ -84,8 +86,6 @@ async def test_beyond_loopback_it_does_not_start_without_token_and_tls(settings:
 
 
 def test_a_token_beside_config_toml_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from aimond.config import secret
-
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     file = tmp_path / "aimond" / "token"
     file.parent.mkdir()

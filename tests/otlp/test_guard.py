@@ -25,7 +25,7 @@ OWN = Guard(token=TOKEN.encode())
 GOOD: list[dict[str, str]] = [
     {"x-aimond-token": TOKEN},
     {"authorization": f"Bearer {TOKEN}"},
-    {"authorization": f"bearer  {TOKEN} "},
+    {"authorization": f"bearer {TOKEN}"},
 ]
 BAD: list[dict[str, str]] = [
     {},
@@ -61,9 +61,7 @@ async def posted(port: int, headers: dict[str, str], **how: Any) -> tuple[int, s
 
 async def called(port: int, headers: dict[str, str], secure: Any = None) -> tuple[grpcio.StatusCode, str]:
     where, options = f"127.0.0.1:{port}", [("grpc.ssl_target_name_override", "localhost")]
-    channel = (
-        grpcio.aio.secure_channel(where, secure, options) if secure else grpcio.aio.insecure_channel(where)
-    )
+    channel = grpcio.aio.secure_channel(where, secure, options) if secure else grpcio.aio.insecure_channel(where)
     async with channel:
         try:
             export = channel.unary_unary(METHODS["logs"])
@@ -144,7 +142,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost and its key, in one file."""
     file = tmp_path_factory.mktemp("tls") / "both.pem"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]
     subprocess.run([*make, "-keyout", f"{file}.key", "-out", f"{file}.crt", *subject], check=True, capture_output=True)
     file.write_bytes(Path(f"{file}.key").read_bytes() + Path(f"{file}.crt").read_bytes())
     return file
