@@ -66,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     setup = commands.add_parser("setup", help="point the CLIs at aimond by their own settings, or take that back")
     setup.add_argument("cli", nargs="?", choices=["claude", "codex", "gemini", "all"], help="which (installed ones)")
     setup.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
+    setup.add_argument("--token", action="store_true", help="make a token, which telemetry must carry from then on")
     setup.add_argument("--remove", action="store_true", help="take back what setup has changed")
     doctor = commands.add_parser("doctor", help="tell whether the CLIs reach the monitor, and what to do if not")
     doctor.add_argument("cli", nargs="?", choices=["claude", "codex", "gemini"], help="which (all)")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, ValidationError, field_validator
 
 from aimond.sections import (
+    TOKEN,
     Budget,
     Forward,
     History,
@@ -24,6 +26,8 @@ from aimond.sections import (
     Sessions,
     Sway,
 )
+
+TOKEN_NAME: Final = "token"  # noqa: S105  (of a file)
 
 
 class ConfigError(Exception):
@@ -65,10 +69,38 @@ def default_path() -> Path:
 def load(path: Path | None = None) -> Config:
     """The settings of that file; of the default one if there is one, else the defaults. Raises ConfigError."""
     chosen = path or default_path()
+    return _with_token(_read(chosen, is_named=path is not None), chosen.with_name(TOKEN_NAME))
+
+
+def secret(otlp: Otlp) -> str:
+    """The token that requests must carry, "" for none. Raises ConfigError."""
+    if not otlp.token_file:
+        return otlp.token
+    file = Path(otlp.token_file)
+    try:
+        mode, token = file.stat().st_mode, file.read_text()[:1024].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"otlp.token_file: {file}: {error}") from None
+    if mode & 0o077:
+        raise ConfigError(f"otlp.token_file: {file} can be read by others: chmod 600 {file}")
+    if not re.fullmatch(TOKEN, token):
+        raise ConfigError(f"otlp.token_file: {file}: not 16 to 256 letters, digits or any of . _ ~ -")
+    return token
+
+
+def _with_token(config: Config, beside: Path) -> Config:
+    """With the token's file beside config.toml, where one is and nothing else is said."""
+    otlp = config.otlp
+    if otlp.token or otlp.token_file or not beside.exists():
+        return config
+    return config.model_copy(update={"otlp": otlp.model_copy(update={"token_file": str(beside.absolute())})})
+
+
+def _read(chosen: Path, *, is_named: bool) -> Config:
     try:
         text = chosen.read_text()
     except FileNotFoundError:
-        if path is None:
+        if not is_named:
             return Config()
         raise ConfigError(f"{chosen}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:

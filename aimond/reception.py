@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from aimond import entrance
 from aimond.activation import Activation
 from aimond.commands import hook
 from aimond.config import Config
@@ -16,12 +17,11 @@ from aimond.hooks import receive as hooks
 from aimond.hooks.listen import AlreadyListening, listening
 from aimond.hooks.message import Delivered
 from aimond.metrics import Counters
-from aimond.otlp import grpc, http
+from aimond.otlp import grpc, http, tls
 from aimond.otlp.ports import listen
 from aimond.otlp.record import Batch
 
 _LOG: Final = logging.getLogger(__name__)
-LOOPBACK: Final = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +41,29 @@ async def receiving(
 ) -> AsyncIterator[list[str]]:
     """Receives; gives where, in words. At the end nothing more is accepted, and what was read is answered.
 
-    ``hosts`` may change meanwhile. Raises PortInUse or OSError at the start."""
+    ``hosts`` may change meanwhile. Raises PortInUse, OSError or ConfigError at the start."""
     otlp, where = config.otlp, list[str]()
+    guard = entrance.guard(otlp, hosts)
     async with AsyncExitStack() as running:
         if otlp.http:
-            sockets = activation.port(otlp.http_port) or listen(LOOPBACK, otlp.http_port)
+            sockets = activation.port(otlp.http_port) or listen(otlp.bind, otlp.http_port)
             where.append(f"OTLP/HTTP on port {sockets[0].getsockname()[1]}")
             inside.counters.http = await running.enter_async_context(
                 http.receiving(
                     inside.consume,
                     sockets,
                     max_connections=otlp.connections,
-                    hosts=hosts,
+                    guard=guard,
+                    secure=entrance.secure(otlp, tls.HTTP, sockets),
                     metrics=inside.metrics,
                     health=inside.health,
                 )
             )
         if otlp.grpc:
-            sockets = activation.port(otlp.grpc_port) or listen(LOOPBACK, otlp.grpc_port)
+            sockets = activation.port(otlp.grpc_port) or listen(otlp.bind, otlp.grpc_port)
             where.append(f"OTLP/gRPC on port {sockets[0].getsockname()[1]}")
-            await running.enter_async_context(grpc.receiving(inside.consume, sockets, hosts=hosts))
+            secure = entrance.secure(otlp, tls.GRPC, sockets)
+            await running.enter_async_context(grpc.receiving(inside.consume, sockets, guard=guard, secure=secure))
         if config.hooks.socket:
             path = hook.place()
             try:

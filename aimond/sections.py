@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d"
+# Nothing that had to be escaped in a header, an environment variable or a settings file.
+TOKEN: Final = r"[A-Za-z0-9._~-]{16,256}"  # noqa: S105  (a pattern)
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -19,7 +22,7 @@ class Section(BaseModel):
 
 
 class Otlp(Section):
-    """Where telemetry is received; on loopback only. A port of 0 takes any free one."""
+    """Where telemetry is received, and from whom. A port of 0 takes any free one."""
 
     http: bool = True
     http_port: Port = 4318
@@ -28,6 +31,31 @@ class Otlp(Section):
     hosts: tuple[str, ...] = ()
     connections: Annotated[int, Field(ge=1, le=100_000)] = 512
     queue: Annotated[int, Field(ge=1, le=100_000)] = 256
+    bind: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)] = ("127.0.0.1", "::1")
+    tls_cert: str = ""
+    tls_key: str = ""
+    token: Annotated[str, Field(pattern=f"^({TOKEN})?$")] = ""
+    token_file: str = ""
+    allow_other_users: bool = False
+
+    @field_validator("bind")
+    @classmethod
+    def _addresses(cls, bind: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(ip_address(each)) for each in bind)
+
+    @field_validator("tls_cert", "tls_key", "token_file")
+    @classmethod
+    def _whole_path(cls, path: str) -> str:
+        whole = Path(path).expanduser() if path else None
+        if whole and not whole.is_absolute():
+            raise ValueError("a whole path is needed, from / or ~/")
+        return str(whole) if whole else ""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.token and self.token_file:
+            raise ValueError("`token` and `token_file`: one is enough")
+        return self
 
 
 class Sessions(Section):

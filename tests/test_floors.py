@@ -37,7 +37,8 @@ OTHER_AGENT = "aimond.core aimond.otlp.record aimond.agents.agent aimond.agents.
 JSON_TEXT = "aimond.agents.jsonread aimond.agents.jsontext"
 SETTINGS = f"{JSON_TEXT} aimond.agents.jsonsettings aimond.agents.settings"
 WIRE = "aimond.otlp.record aimond.otlp.isotime aimond.otlp.status"
-RECEIVER = f"{WIRE} aimond.otlp.encode aimond.otlp.jsonform aimond.otlp.origin aimond.otlp.protobuf aimond.otlp.unpack"
+RECEIVER = f"{WIRE} aimond.otlp.encode aimond.otlp.jsonform aimond.otlp.guard aimond.otlp.protobuf aimond.otlp.tls"
+RECEIVER += " aimond.otlp.unpack"
 CLIENT = "aimond.bus.client aimond.commands aimond.config aimond.core aimond.sections"
 PLAYER = f"{CLIENT} aimond.pricing aimond.spine aimond.tape aimond.sender"
 PROTOBUF = "opentelemetry.proto google.protobuf"
@@ -57,6 +58,7 @@ FLOORS = [
     Floor("aimond/otlp/jsonform", WIRE, standard=PURE),
     Floor("aimond/otlp/encode", WIRE, PROTOBUF, PURE),
     Floor("aimond/otlp/origin", WIRE, standard=PURE),
+    Floor("aimond/otlp/guard", f"{WIRE} aimond.otlp.origin", standard=f"{PURE} hmac"),
     Floor("aimond/otlp/unpack", WIRE, standard=PURE),
     Floor("aimond/agents/__init__", "aimond.otlp.record aimond.agents.agent", standard=PURE),
     Floor("aimond/agents/agent", "aimond.core aimond.otlp.record aimond.agents.payload", standard=PURE),
@@ -75,7 +77,7 @@ FLOORS = [
         "aimond.otlp.record aimond.otlp.jsonform aimond.otlp.protobuf",
         standard=f"{PURE} binascii gzip pathlib",
     ),
-    Floor("aimond/sections", others="pydantic", standard=f"{PURE} pathlib"),
+    Floor("aimond/sections", others="pydantic", standard=f"{PURE} ipaddress pathlib"),
     Floor("aimond/config", "aimond.sections", "pydantic", f"{PURE} os pathlib tomllib"),
     # floor 2: effects; none knows another
     Floor("aimond/otlp/http", f"{RECEIVER} aimond.otlp.exchange aimond.otlp.http1", "httptools", ANY),
@@ -83,6 +85,7 @@ FLOORS = [
     Floor("aimond/otlp/exchange", WIRE, standard=ANY),
     Floor("aimond/otlp/grpc", RECEIVER, "h2 hpack hyperframe", ANY),
     Floor("aimond/otlp/ports", standard=ANY),
+    Floor("aimond/otlp/tls", standard=ANY),
     Floor("aimond/bus/*", "aimond.bus aimond.core aimond.dial", "dbus_fast", ANY),
     Floor("aimond/witness", "aimond.agents aimond.hooks.message aimond.otlp.record aimond.process", standard=ANY),
     Floor("aimond/process/*", "aimond.core aimond.process", standard=ANY),
@@ -121,9 +124,10 @@ FLOORS = [
     Floor("aimond/activation", standard=ANY),
     Floor(
         "aimond/reception",
-        "aimond.activation aimond.commands.hook aimond.config aimond.hooks aimond.metrics aimond.otlp",
+        "aimond.activation aimond.commands.hook aimond.config aimond.entrance aimond.hooks aimond.metrics aimond.otlp",
         standard=ANY,
     ),
+    Floor("aimond/entrance", "aimond.config aimond.sections aimond.otlp aimond.process.peer", standard=ANY),
     Floor("aimond/reload", "aimond.config aimond.sections", standard=PURE),
     # floor 3: the daemon knows everyone; commands are clients of the bus, like any other program
     Floor("aimond/daemon", ANY, standard=ANY),
@@ -148,6 +152,7 @@ FLOORS = [
     Floor("aimond/commands/replay", PLAYER, standard=ANY),
     Floor("aimond/commands/demo", PLAYER, standard=ANY),
     Floor("aimond/commands/setup", f"{CLIENT} aimond.agents", "", ANY),
+    Floor("aimond/commands/setup_token", f"{CLIENT} aimond.agents.settings", "", ANY),
     Floor("aimond/commands/setup_plan", f"{CLIENT} aimond.agents.settings", "", ANY),
     Floor("aimond/commands/settings_file", f"{CLIENT} aimond.agents.settings", "", ANY),
     Floor("aimond/commands/doctor", f"{CLIENT} aimond.agents", "", ANY),

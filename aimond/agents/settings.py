@@ -8,13 +8,17 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 # Texts by file name, as in ``CliSettings.files``; a file that does not exist is not there.
 Files = Mapping[str, str]
 
 # Seconds for a hook that hangs; Codex CLI shortens more than 3 for SessionEnd, and says so at every start (0.169.0).
 TIMEOUT: Final = 3
+# How the token is sent. The variable is OpenTelemetry's, for OTLP over HTTP and gRPC alike
+# (https://opentelemetry.io/docs/specs/otel/protocol/exporter/).
+TOKEN: Final = "x-aimond-token"  # noqa: S105  (a name)
+HEADERS: Final = "OTEL_EXPORTER_OTLP_HEADERS"
 # Whose hook it is, as the hook program is told.
 AGENTS: Final = frozenset({"claude", "claude-code", "codex", "gemini", "gemini-cli"})
 SCRIPT: Final = "aimond/commands/hook.py"
@@ -44,7 +48,8 @@ class Past:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the settings shall say. ``http``, ``grpc``: aimond's endpoints, "" where it does not receive; ``program``:
-    the hook program with its arguments; ``others``: files that the CLI reads too, by ``CliSettings.others``."""
+    the hook program with its arguments; ``token``: what telemetry must carry, "" for nothing; ``others``: files that
+    the CLI reads too, by ``CliSettings.others``."""
 
     http: str
     grpc: str
@@ -53,12 +58,24 @@ class Wanted:
     others: Files = field(default_factory=dict)
     version: tuple[int, ...] = ()
     past: Past | None = None
+    token: str = ""
 
     @property
     def command(self) -> str:
         """The hook program as a line for the shell."""
         *_, script, _cli = self.program
         return GUARD.format(script=shlex.quote(script), program=shlex.join(self.program))
+
+    @property
+    def headers(self) -> str:
+        """What the headers' variable has to hold, "" for nothing."""
+        return f"{TOKEN}={self.token}" if self.token else ""
+
+    def is_admitted(self, headers: object) -> bool:
+        """Whether requests with these headers, written as in that variable, carry the token, where one is asked for."""
+        told = [unquote(pair).strip().lower() for pair in str(headers).split(",")]
+        ways = f"{TOKEN}={self.token}", f"authorization=bearer {self.token}"
+        return not self.token or any(way.lower() in told for way in ways)
 
     def is_here(self, url: object) -> bool:
         """Whether that is one of aimond's endpoints, whatever its path."""
@@ -98,9 +115,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What the settings say. ``endpoint``: where logs go, "" if nowhere, and whether that is aimond; ``hooks``: events
-    with aimond's hook, and its commands; ``other_hooks``: events with hooks of others; ``untrusted``: events whose hook
-    the CLI will not run before its user has agreed; ``notify``: "aimond", "other" or ""."""
+    """What the settings say. ``endpoint``: where logs go, "" if nowhere, whether that is aimond (``arrives``), and
+    whether they carry its token (``admitted``); ``hooks``: events with aimond's hook, and its commands;
+    ``other_hooks``: events with hooks of others; ``untrusted``: events whose hook the CLI will not run before its user
+    has agreed; ``notify``: "aimond", "other" or ""."""
 
     enabled: bool = False
     endpoint: str = ""
@@ -111,6 +129,7 @@ class Configured:
     missing: tuple[str, ...] = ()
     untrusted: tuple[str, ...] = ()
     notify: str = ""
+    admitted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

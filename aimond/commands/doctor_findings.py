@@ -114,7 +114,10 @@ def _telemetry(_facts: Facts, cli: Cli) -> Iterator[Finding]:
     now = cli.now
     by = f" ({', '.join(cli.set_by)})" if cli.set_by else ""
     to = f"{shown(now.endpoint)}, {now.protocol}{by}"
-    if now.arrives and cli.fits:
+    if now.arrives and cli.fits and not now.admitted:
+        what = f"does not carry the token that the monitor asks for: {to}"
+        yield Finding(WRONG, "telemetry", what, _mend(cli, mends=cli.after.admitted))
+    elif now.arrives and cli.fits:
         yield Finding(OK, "telemetry", f"on: {to}")
     elif now.arrives:
         port = "gRPC" if cli.wants_grpc else "HTTP"

@@ -42,7 +42,14 @@ def effective(cli: CliSettings, files: Files, wanted: Wanted) -> Configured:
         merged = _merge(merged, _plain(name, layer))
     all_in_one = {**files, name: _written(name, merged)}
     told = cli.reading(all_in_one, wanted)
-    return replace(own, enabled=told.enabled, endpoint=told.endpoint, protocol=told.protocol, arrives=told.arrives)
+    return replace(
+        own,
+        enabled=told.enabled,
+        endpoint=told.endpoint,
+        protocol=told.protocol,
+        arrives=told.arrives,
+        admitted=told.admitted,
+    )
 
 
 def decided_by(cli: CliSettings, files: Files, wanted: Wanted, directory: str) -> tuple[str, ...]:

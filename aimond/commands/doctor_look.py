@@ -28,6 +28,7 @@ HOST: Final = "127.0.0.1"
 WAIT: Final = 1.0  # seconds, for an answer from this machine
 PATIENCE: Final = 10.0  # seconds, for a program that is started
 TRIES: Final = 3  # of a hook that seems slow: the first start of a day is
+UNAUTHENTICATED: Final = 16  # google.rpc.Code
 ACCEPTED: Final = 0.3  # seconds, until whoever listens has taken a connection
 _LISTENING: Final = "0A"  # TCP_LISTEN of linux/include/net/tcp_states.h
 _LISTENS: Final = 0x10000  # __SO_ACCEPTCON of linux/include/uapi/linux/net.h
@@ -96,7 +97,10 @@ def _is_healthy(number: int) -> bool:
     try:
         connection.request("GET", "/healthz")
         answer = json.loads(connection.getresponse().read(4096))
-        return isinstance(answer, dict) and answer.get("status") == "ok" and "queued" in answer
+        if not isinstance(answer, dict):
+            return False
+        asks_for_its_token = answer.get("code") == UNAUTHENTICATED and "aimond" in str(answer.get("message"))
+        return asks_for_its_token or (answer.get("status") == "ok" and "queued" in answer)
     except (OSError, HTTPException, ValueError):
         return False
     finally:

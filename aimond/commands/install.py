@@ -114,7 +114,7 @@ def _taken(otlp: Otlp) -> str:
     """Which port cannot be had, and what to do then; "" if all can."""
     for is_on, port, key in ((otlp.http, otlp.http_port, "http_port"), (otlp.grpc, otlp.grpc_port, "grpc_port")):
         try:
-            for listener in listen(("127.0.0.1", "::1"), port) if is_on else ():
+            for listener in listen(otlp.bind, port) if is_on else ():
                 listener.close()
         except PortInUse as taken:
             return f"{taken}; choose another one with `{key}` under [otlp] in config.toml, then run this again"

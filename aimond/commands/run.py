@@ -39,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with _bus() as address:
             uvloop.run(_serve(config, address, arguments.config))
+    except ConfigError as error:
+        return _fail(str(error), 2)
     except AlreadyRunning as other:
         return _fail(str(other))
     except PortInUse as taken:

@@ -13,18 +13,18 @@ from contextlib import suppress
 from difflib import unified_diff
 from importlib import import_module
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Final
 
 import aimond.agents
 from aimond.agents.settings import CliSettings, Refused, Wanted
-from aimond.commands import complain, hook, paint, settings_file, setup_plan
+from aimond.commands import complain, hook, paint, settings_file, setup_plan, setup_token
 from aimond.commands.setup_plan import Change, Plan
-from aimond.config import Config, ConfigError, load
+from aimond.config import Config, ConfigError, load, secret
 from aimond.sections import Otlp
 
-HOST: Final = "127.0.0.1"
 # A diff's lines, by the state whose colour they take.
 COLOURS: Final = {"+": "completed", "-": "failed", "@": "quiet"}
 
@@ -33,22 +33,25 @@ COLOURS: Final = {"+": "completed", "-": "failed", "@": "quiet"}
 def run(arguments: argparse.Namespace) -> int:
     """Change the settings of the CLIs chosen. 1: some were refused, the others are done; 2: config.toml is wrong."""
     try:
+        if arguments.token and not arguments.remove:
+            print(setup_token.make(dry=arguments.dry_run))
         config = load()
+        token = secret(config.otlp)
     except ConfigError as error:
         return _fail(str(error), 2)
     if not arguments.remove and not any(endpoints(config.otlp)):
-        return _fail("config.toml leaves no fixed port for telemetry to go to: see [otlp]")
+        return _fail("config.toml leaves no fixed port on loopback for telemetry to go to: see [otlp]")
     clis = chosen(arguments.cli)
     if not clis:
         print("no CLI found; name one to set it up before it is installed: aimond setup claude")
-    return max([0, *(_one(cli, config, remove=arguments.remove, dry=arguments.dry_run) for cli in clis)])
+    return max([0, *(_one(cli, config, token, remove=arguments.remove, dry=arguments.dry_run) for cli in clis)])
 
 
-def _one(cli: CliSettings, config: Config, *, remove: bool, dry: bool) -> int:
+def _one(cli: CliSettings, config: Config, token: str, *, remove: bool, dry: bool) -> int:
     directory = place(cli)
     try:
         plan = (setup_plan.remove if remove else setup_plan.add)(cli, directory, wanted(cli, config))
-        _show(cli, plan)
+        _show(cli, plan, token)
         if not dry:
             setup_plan.carry_out(plan)
     except Refused as refused:
@@ -92,15 +95,17 @@ def place(cli: CliSettings) -> Path:
 def endpoints(otlp: Otlp) -> tuple[str, str]:
     """Where aimond receives by HTTP and by gRPC, "" where it does not, or not at a port that is known."""
     receivers = ((otlp.http, otlp.http_port), (otlp.grpc, otlp.grpc_port))
-    http, grpc = (f"http://{HOST}:{port}" if is_on and port else "" for is_on, port in receivers)
+    host = next((each for each in otlp.bind if ip_address(each).is_loopback), "")
+    name = f"[{host}]" if ":" in host else host
+    http, grpc = (f"http://{name}:{port}" if is_on and port and host else "" for is_on, port in receivers)
     return http, grpc
 
 
 def wanted(cli: CliSettings, config: Config) -> Wanted:
-    """What its settings shall say, but for the past."""
+    """What its settings shall say, but for the past. Raises ConfigError."""
     http, grpc = endpoints(config.otlp)
     program = (sys.executable, "-I", "-S", str(Path(hook.__file__).absolute()), cli.name)
-    return Wanted(http, grpc, program, dict(os.environ), _others(cli), _version(cli))
+    return Wanted(http, grpc, program, dict(os.environ), _others(cli), _version(cli), token=secret(config.otlp))
 
 
 def _others(cli: CliSettings) -> dict[str, str]:
@@ -132,11 +137,11 @@ def _version(cli: CliSettings) -> tuple[int, ...]:
 # -- what is said -----------------------------------------------------------------------------------
 
 
-def _show(cli: CliSettings, plan: Plan) -> None:
+def _show(cli: CliSettings, plan: Plan, token: str) -> None:
     print(cli.title if plan.changes else f"{cli.title}: nothing to do")
     for change in plan.changes:
         for line in _diff(change):
-            print(paint(line, COLOURS.get(line[:1], "")))
+            print(paint(setup_token.hidden(line, token), COLOURS.get(line[:1], "")))
     for line in plan.edit.left:
         print(f"  {line}")
 
@@ -145,6 +150,7 @@ def _conclude(cli: CliSettings, plan: Plan, *, dry: bool, listens: bool) -> None
     kept = [change.record for change in plan.changes if change.record and change.record.before is not None]
     lines = [] if dry else [f"backup: {short(record.backup)}" for record in kept]
     lines += [f"next: {each}" for each in plan.edit.todo]
+    lines += [] if dry else [*setup_token.exposed(change.file.real for change in plan.changes)]
     lines += cli.tells if plan.changes else ()
     if not listens:
         lines.append("hooks.socket is false in config.toml: aimond does not listen to hooks")

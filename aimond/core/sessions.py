@@ -12,6 +12,7 @@ Key = tuple[str, str]
 
 KEPT: Final = 1024
 GONE_KEPT: Final = 128
+PART: Final = 32  # of those kept, that makes room at once
 NO_PATIENCE: Final = Patience()
 
 
@@ -21,15 +22,24 @@ class Sessions(dict[Key, Session]):
     def __init__(self, patience: Mapping[str, Patience], kept: int = KEPT) -> None:
         super().__init__()
         self.kept = kept
+        self.dropped = 0  # since the start
         self._patience = patience
         self._children: dict[Key, dict[Key, None]] = {}
 
     def __missing__(self, key: Key) -> Session:
-        """A session that is told of for the first time; the one silent for longest makes room for it."""
+        """A session that is told of for the first time; those silent for longest make room for it."""
         if len(self) >= self.kept:
-            self.drop(min(self, key=lambda key: (self[key].visible, self[key].last_seen)))
+            self._make_room()
         session = self[key] = Session(*key, self._patience.get(key[0], NO_PATIENCE))
         return session
+
+    def _make_room(self) -> None:
+        """Drop some of those that nobody sees, several at once: who invents ids must not have all be looked at for each.
+        Where all are seen, the one silent for longest goes."""
+        oldest = sorted(self, key=lambda key: (self[key].visible, self[key].last_seen))
+        unseen = sum(not session.visible for session in self.values())
+        for key in oldest[: max(1, min(unseen, self.kept // PART))]:
+            self.drop(key)
 
     @property
     def visible(self) -> Iterator[Session]:
@@ -44,15 +54,25 @@ class Sessions(dict[Key, Session]):
     def drop(self, key: Key) -> None:
         """Forget a session."""
         session = self.pop(key)
-        self._children.get((session.agent, session.filed), {}).pop(key, None)
+        self.dropped += 1
+        self._unfile(key, session)
 
     def file(self, session: Session) -> None:
         """Note whose sub-agent it is, if that is news."""
         if session.filed != session.parent:
             key = session.agent, session.id
-            self._children.get((session.agent, session.filed), {}).pop(key, None)
+            self._unfile(key, session)
             session.filed = session.parent
-            self._children.setdefault((session.agent, session.filed), {})[key] = None
+            if session.filed:
+                self._children.setdefault((session.agent, session.filed), {})[key] = None
+
+    def _unfile(self, key: Key, session: Session) -> None:
+        """A parent that was never seen is forgotten with the last of its children."""
+        siblings = self._children.get((session.agent, session.filed))
+        if siblings is not None:
+            siblings.pop(key, None)
+            if not siblings:
+                del self._children[session.agent, session.filed]
 
     def children(self, session: Session) -> list[Session]:
         """Its sub-agents that are sessions of their own."""

@@ -27,6 +27,9 @@ class Request:
 class Service(Protocol):
     """What requests are for."""
 
+    def greet(self, peer: Peer) -> None:
+        """Somebody has connected. Raises Refused."""
+
     def admit(self, request: Request) -> Reply:
         """What the request's body will be answered by. Raises Refused, or HttpParserError for an impossible target."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Set
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -21,7 +22,8 @@ from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, Event, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError, StreamClosedError, StreamIDTooLowError
 
-from aimond.otlp import encode, origin, protobuf
+from aimond.otlp import encode, protobuf, tls
+from aimond.otlp.guard import ANYBODY, Guard
 from aimond.otlp.record import Batch, Peer, Signal, peer_of
 from aimond.otlp.status import Outcome, Refused
 from aimond.otlp.unpack import MAX_BODY, gunzip
@@ -33,7 +35,7 @@ _SIGNALS: Final[dict[str, Signal]] = {
     "/opentelemetry.proto.collector.trace.v1.TraceService/Export": "traces",
     "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export": "metrics",
 }
-_COMPRESSIONS: Final = frozenset({"identity", "gzip"})
+_COMPRESSIONS: Final = frozenset({b"identity", b"gzip"})
 _PREFIX: Final = 5  # of a message: compressed or not, and its length
 
 Consume = Callable[[Batch], bool]
@@ -45,13 +47,17 @@ async def receiving(
     listeners: Iterable[socket.socket],
     *,
     max_body: int = MAX_BODY,
-    hosts: Set[str] = frozenset(),
+    guard: Guard = ANYBODY,
+    secure: ssl.SSLContext | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> AsyncIterator[None]:
     """Serves gRPC on the listening sockets, and closes them at the end; parameters as of ``http.receiving``."""
-    receiver = _Receiver(consume, max_body, hosts, clock)
+    receiver = _Receiver(consume, max_body, guard, clock)
     loop = asyncio.get_running_loop()
-    accepting = [await loop.create_server(lambda: _Connection(receiver), sock=listener) for listener in listeners]
+    accepting = [
+        await loop.create_server(lambda: _Connection(receiver), sock=listener, **tls.options(listener, secure))
+        for listener in listeners
+    ]
     try:
         yield
     finally:
@@ -65,7 +71,7 @@ async def receiving(
 class _Receiver:
     consume: Consume
     max_body: int
-    hosts: Set[str]
+    guard: Guard
     clock: Callable[[], int]
     connections: set[_Connection] = field(default_factory=set)
     buffered: int = 0
@@ -85,11 +91,16 @@ class _Connection(asyncio.Protocol):
         self.h2 = H2Connection(H2Configuration(client_side=False))
         self.calls: dict[int, _Call] = {}
         self.peer = Peer("grpc")
+        self.refused: Refused | None = None  # whatever it asks
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.peer = peer_of("grpc", transport.get_extra_info)
+        try:
+            self.receiver.guard.greet(self.peer)
+        except Refused as refused:
+            self.refused = refused
         self.receiver.connections.add(self)
         self.h2.initiate_connection()
         self._send()
@@ -132,14 +143,16 @@ class _Connection(asyncio.Protocol):
                 self._answer(stream, refused.outcome, refused.reason)
 
     def _begin(self, stream: int, event: RequestReceived) -> None:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
-        origin.check(headers.get(":authority", headers.get("host")), headers.get("origin"), self.receiver.hosts)
-        if headers.get("content-type", "").partition(";")[0].partition("+")[0] != "application/grpc":
+        if self.refused:
+            raise self.refused
+        headers: dict[bytes, bytes] = dict(event.headers)
+        self.receiver.guard.check(headers.get(b":authority", headers.get(b"host")), headers)
+        if headers.get(b"content-type", b"").partition(b";")[0].partition(b"+")[0] != b"application/grpc":
             raise Refused(Outcome.UNKNOWN_TYPE, "this port speaks gRPC")
-        path = headers.get(":path", "")
+        path = headers.get(b":path", b"").decode("latin-1")
         if path not in _SIGNALS:
             raise Refused(Outcome.UNKNOWN_PATH, f"unknown method {path[:200]}")
-        if headers.get("grpc-encoding", "identity") not in _COMPRESSIONS:
+        if headers.get(b"grpc-encoding", b"identity") not in _COMPRESSIONS:
             raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")
         self.calls[stream] = _Call(_SIGNALS[path])
 
@@ -179,7 +192,7 @@ class _Connection(asyncio.Protocol):
         headers = [
             (":status", "415" if outcome is Outcome.UNKNOWN_TYPE else "200"),
             ("content-type", "application/grpc"),
-            ("grpc-accept-encoding", ",".join(sorted(_COMPRESSIONS))),
+            ("grpc-accept-encoding", b",".join(sorted(_COMPRESSIONS)).decode()),
         ]
         trailers = encode.grpc_status(outcome, reason)
         try:

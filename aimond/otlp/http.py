@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Set
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -17,8 +18,9 @@ from urllib.parse import unquote_to_bytes
 
 from httptools import parse_url
 
-from aimond.otlp import encode, jsonform, origin, protobuf
+from aimond.otlp import encode, jsonform, protobuf, tls
 from aimond.otlp.exchange import Answer, Reply, Request, Server
+from aimond.otlp.guard import ANYBODY, Guard
 from aimond.otlp.http1 import Connection
 from aimond.otlp.record import Batch, Encoding, Peer, Signal
 from aimond.otlp.status import Outcome, Refused
@@ -52,7 +54,8 @@ async def receiving(
     max_body: int = MAX_BODY,
     max_connections: int = 512,
     patience: float = 60.0,
-    hosts: Set[str] = frozenset(),
+    guard: Guard = ANYBODY,
+    secure: ssl.SSLContext | None = None,
     metrics: Callable[[str], tuple[bytes, str]] | None = None,
     health: Callable[[], dict[str, Any]] | None = None,
     clock: Callable[[], int] = time.time_ns,
@@ -60,12 +63,15 @@ async def receiving(
     """Serves HTTP on the listening sockets, and closes them at the end. Gives what can be counted of connections.
 
     ``consume`` must return at once; False says that its queue is full. ``max_body`` bounds the bytes as sent and as
-    unpacked; ``patience`` is how many seconds a request may take to arrive; ``hosts`` are names that requests may be
-    addressed to besides localhost; ``metrics`` is given the Accept header; ``clock`` is in ns.
+    unpacked; ``patience`` is how many seconds a request may take to arrive; ``guard`` says who may send; ``secure`` is
+    TLS, for listeners that are not on loopback; ``metrics`` is given the Accept header; ``clock`` is in ns.
     """
-    server = Server(_Receiver(consume, max_body, hosts, metrics, health, clock), max_body, max_connections, patience)
+    server = Server(_Receiver(consume, max_body, guard, metrics, health, clock), max_body, max_connections, patience)
     loop = asyncio.get_running_loop()
-    accepting = [await loop.create_server(lambda: Connection(server), sock=listener) for listener in listeners]
+    accepting = [
+        await loop.create_server(lambda: Connection(server), sock=listener, **tls.options(listener, secure))
+        for listener in listeners
+    ]
     try:
         yield server
     finally:
@@ -79,14 +85,17 @@ async def receiving(
 class _Receiver:
     consume: Consume
     max_body: int
-    hosts: Set[str]
+    guard: Guard
     metrics: Callable[[str], tuple[bytes, str]] | None
     health: Callable[[], dict[str, Any]] | None
     clock: Callable[[], int]
 
+    def greet(self, peer: Peer) -> None:
+        self.guard.greet(peer)
+
     def admit(self, request: Request) -> Reply:
         headers = request.headers
-        origin.check(_text(headers.get(b"host")), _text(headers.get(b"origin")), self.hosts)
+        self.guard.check(headers.get(b"host"), headers)
         path = _path(request.target)
         if path not in _METHODS:
             raise Refused(Outcome.UNKNOWN_PATH, _WHERE)
@@ -107,6 +116,8 @@ class _Receiver:
         encoding = _encoding(request.headers.get(b"content-type")) or "json"
         content = encode.status(outcome, refused.reason, encoding)
         more = f"Retry-After: {outcome.retry_after}\r\n" if outcome.retry_after else ""
+        if outcome is Outcome.UNAUTHENTICATED:
+            more += "WWW-Authenticate: Bearer\r\n"
         if outcome is Outcome.WRONG_METHOD:
             more += f"Allow: {b', '.join(_METHODS[_path(request.target)]).decode()}\r\n"
         return _answer(outcome.http, self._now(), encode.CONTENT_TYPES[encoding], content, more)
@@ -161,10 +172,6 @@ def _path(target: bytes) -> bytes:
 @lru_cache(maxsize=16)
 def _encoding(content_type: bytes | None) -> Encoding | None:
     return _ENCODINGS.get((content_type or b"").partition(b";")[0].strip().lower())
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")
 
 
 def _parse(signal: Signal | None, encoding: Encoding, body: bytes) -> tuple[Signal, Any]:

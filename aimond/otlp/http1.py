@@ -25,8 +25,8 @@ _LINGER: Final = 5.0  # seconds, for the client to read the last answer: who clo
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # All that is kept of a head.
 _KEPT: Final = frozenset(
-    b"accept connection content-encoding content-length content-type expect host origin transfer-encoding "
-    b"upgrade".split()
+    b"accept authorization connection content-encoding content-length content-type expect host origin sec-fetch-site "
+    b"transfer-encoding upgrade x-aimond-token".split()
 )
 _LOG: Final = logging.getLogger(__name__)
 
@@ -65,11 +65,15 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.peer = peer_of("http", transport.get_extra_info)
-        if len(self._server.open) < self._server.max_connections:
-            self._server.open.add(self.transport)
+        try:
+            self._server.service.greet(self.peer)
+            if len(self._server.open) >= self._server.max_connections:
+                self._server.turned_away += 1
+                raise Refused(Outcome.CROWDED, "too many connections")
+        except Refused as refused:
+            self._end(refused)
         else:
-            self._server.turned_away += 1
-            self._end(Refused(Outcome.CROWDED, "too many connections"))
+            self._server.open.add(self.transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.open.discard(self.transport)
@@ -231,7 +235,8 @@ class Connection(asyncio.Protocol):
         self.transport.write(head + end + (b"" if method == b"HEAD" else content))
         if is_last:
             self._parser = None
-            self.transport.write_eof()
+            if self.transport.can_write_eof():  # not with TLS
+                self.transport.write_eof()
             self._timer = asyncio.get_running_loop().call_later(_LINGER, self.transport.abort)
 
     def _too_large(self) -> Refused:

@@ -14,7 +14,8 @@ class Outcome(Enum):
 
     ACCEPTED = (200, 0)  # #full-success
     UNDECODABLE = (400, 3)  # INVALID_ARGUMENT, #bad-data
-    FOREIGN = (403, 7)  # PERMISSION_DENIED: a web page, not an exporter
+    UNAUTHENTICATED = (401, 16)  # the token is missing or wrong
+    FOREIGN = (403, 7)  # PERMISSION_DENIED: a web page, not an exporter; or another user
     UNKNOWN_PATH = (404, 12)  # UNIMPLEMENTED
     WRONG_METHOD = (405, 12)
     TOO_SLOW = (408, 4)  # DEADLINE_EXCEEDED

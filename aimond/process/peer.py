@@ -33,6 +33,19 @@ def pid_of(local: Address, remote: Address, likely: Iterable[int] = (), stranger
     return holder(found.inode, chain(likely, everyone()))
 
 
+def is_foreign(local: Address, remote: Address) -> bool:
+    """Whether the socket at ``remote`` is of this machine, and neither our user's nor root's.
+
+    One that nobody has any more counts: who sends and leaves at once is known by nothing. Where the kernel does not
+    tell (another machine, another network namespace, a sandbox without sock_diag and /proc/net) it is not foreign."""
+    if not sockets.is_local(local, remote):
+        return False
+    found = sockets.find(remote, local)
+    if found is None:
+        return sockets.find(local, remote) is not None
+    return found.uid not in (os.geteuid(), 0)
+
+
 def holder(inode: int, among: Iterable[int]) -> int:
     """The first of these processes that has the socket, or its eldest ancestor that has it too; 0 if none has."""
     target = f"socket:[{inode}]"

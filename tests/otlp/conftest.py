@@ -9,6 +9,9 @@ import pytest
 from inbox import NOON, Inbox
 
 from aimond.otlp import grpc, http, ports
+from aimond.otlp.guard import Guard
+
+GUARD = Guard(hosts=frozenset({"desk.lan"}))
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +34,7 @@ async def http_port(inbox: Inbox) -> AsyncIterator[int]:
     async with http.receiving(
         inbox.consume,
         listeners,
-        hosts=frozenset({"desk.lan"}),
+        guard=GUARD,
         metrics=lambda accept: (b"aimond_up 1\n", "text/plain; version=0.0.4"),
         health=lambda: {"sessions": 3},
         clock=lambda: NOON * 1000,
@@ -42,5 +45,5 @@ async def http_port(inbox: Inbox) -> AsyncIterator[int]:
 @pytest.fixture
 async def grpc_port(inbox: Inbox) -> AsyncIterator[int]:
     listeners = ports.listen(["127.0.0.1", "::1"], 0)
-    async with grpc.receiving(inbox.consume, listeners, hosts=frozenset({"desk.lan"}), clock=lambda: NOON * 1000):
+    async with grpc.receiving(inbox.consume, listeners, guard=GUARD, clock=lambda: NOON * 1000):
         yield listeners[0].getsockname()[1]

@@ -138,6 +138,9 @@ SCENES: Final = (
          "it is turned off by something that `aimond setup` does not overrule: a file of your administrator's or a"
          " project's, or a variable.",
          now=OFF, after=OFF, left=("DISABLE_TELEMETRY is set",), set_by=(OWN,)),
+    _cli("Telemetry comes without the token", "telemetry",
+         "the monitor asks for a token, and the settings were made before there was one, or hold another.",
+         now=replace(ON, admitted=False)),
     _cli("Telemetry goes elsewhere", "telemetry", "the settings name another receiver.", now=AWAY, health=None),
     _cli("Telemetry goes elsewhere, and setup cannot change that", "telemetry",
          "a variable of your shell, or a file that counts before yours, names another receiver.",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aimond.agents.jsonsettings import JsonSettings, hooks_of, plain_of
 from aimond.agents.settings import (
+    HEADERS,
     TIMEOUT,
     CliSettings,
     Configured,
@@ -92,6 +93,7 @@ def remove(files: Files, wanted: Wanted) -> Edit:
     if wanted.past or wanted.is_here(env.get(ENDPOINT)):
         for key, value in _values(env, wanted).items():
             settings.unset(("env", key), value)
+        settings.unset(("env", HEADERS), wanted.headers)
         settings.drop_empty("env")
     settings.drop_hooks()
     return Edit(settings.changed)
@@ -109,6 +111,7 @@ def reading(files: Files, wanted: Wanted) -> Configured:
         endpoint=endpoint,
         protocol=env.get(PROTOCOL, "http/protobuf") if enabled else "",
         arrives=wanted.is_here(endpoint),
+        admitted=wanted.is_admitted(env.get(HEADERS, "")),
         hooks=ours,
         other_hooks=others,
         missing=tuple(hook.event for hook in HOOKS if hook.event not in ours and not hook.since),
@@ -141,6 +144,17 @@ def _add_telemetry(settings: JsonSettings, own: Mapping[str, str], wanted: Wante
             yield f"{key} is {outside!r} in your environment: left so"
         elif not settings.set(("env", key), value):
             yield f"env.{key} is {settings.get('env', key)!r}: left so"
+    yield from _add_token(settings, own, wanted)
+
+
+def _add_token(settings: JsonSettings, own: Mapping[str, str], wanted: Wanted) -> Iterator[str]:
+    """What it cannot do is told without the user's own headers: they may be secrets."""
+    if not wanted.headers:
+        settings.unset(("env", HEADERS), None)
+    elif wanted.is_admitted(own.get(HEADERS) or wanted.environment.get(HEADERS, "")):
+        return
+    elif wanted.environment.get(HEADERS) or not settings.set(("env", HEADERS), wanted.headers):
+        yield f"{_where(HEADERS, own)} is left so: add the monitor's token to it, as x-aimond-token=TOKEN"
 
 
 def _values(env: Mapping[str, str], wanted: Wanted) -> dict[str, str]:

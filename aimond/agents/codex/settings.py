@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from aimond.agents.codex import tomlhooks
+from aimond.agents.codex import exporters, tomlhooks
 from aimond.agents.codex.tomltext import TomlText
 from aimond.agents.jsonread import Unreadable
 from aimond.agents.jsonsettings import JsonSettings, at, handlers, hooks_of
@@ -57,15 +57,17 @@ def add(files: Files, wanted: Wanted) -> Edit:
     old = document = _read(files)
     left: list[str] = []
     for key, signal in EXPORTERS:
-        there, value = at(document.plain, ("otel", key)), _exporter(signal, wanted)
+        there, value = at(document.plain, ("otel", key)), exporters.exporter(signal, wanted)
         is_own = _is_own(document, ("otel", key), wanted.past)
-        if there is not None and not is_own and not wanted.is_here(_endpoint(there)):
-            left.append(f"otel.{key} is {shown(_endpoint(there)) or repr(there)}: left so; no {signal} for aimond")
-            if _endpoint(there):
-                left.append(f"let that collector pass a copy on to {_endpoint(value)}")
+        if there is not None and not is_own and not wanted.is_here(exporters.endpoint(there)):
+            left.append(
+                f"otel.{key} is {shown(exporters.endpoint(there)) or repr(there)}: left so; no {signal} for aimond"
+            )
+            if exporters.endpoint(there):
+                left.append(f"let that collector pass a copy on to {exporters.endpoint(value)}")
                 break  # spans would put their ids into the logs that go there
         elif there is None or (is_own and there != value):
-            document = document.unset(("otel", key)).set(("otel", key), _literal(value))
+            document = document.unset(("otel", key)).set(("otel", key), exporters.literal(value))
     notify = document.plain.get("notify")
     if notify is None or (is_ours(notify) and notify != list(wanted.program)):
         document = document.set(("notify",), json.dumps(wanted.program, ensure_ascii=False))
@@ -89,7 +91,9 @@ def remove(files: Files, wanted: Wanted) -> Edit:
     before = TomlText.parse(wanted.past.before.get(FILE, "")) if wanted.past else TomlText.parse("")
     for key, signal in EXPORTERS:
         there = at(document.plain, ("otel", key))
-        if _is_own(document, ("otel", key), wanted.past) or (not wanted.past and there == _exporter(signal, wanted)):
+        if _is_own(document, ("otel", key), wanted.past) or (
+            not wanted.past and there == exporters.exporter(signal, wanted)
+        ):
             document = document.unset(("otel", key))
     if not before.find(("otel",), "table"):
         document = document.drop_empty(("otel",))
@@ -114,10 +118,11 @@ def reading(files: Files, wanted: Wanted) -> Configured:
     settings = exporter.get(kind) if isinstance(exporter, dict) else None
     protocol = f"http/{settings.get('protocol', '')}" if isinstance(settings, dict) and "http" in kind else "grpc"
     return Configured(
-        enabled=bool(_endpoint(exporter)),
-        endpoint=_endpoint(exporter),
-        protocol=protocol if _endpoint(exporter) else "",
-        arrives=wanted.is_here(_endpoint(exporter)),
+        enabled=bool(exporters.endpoint(exporter)),
+        endpoint=exporters.endpoint(exporter),
+        protocol=protocol if exporters.endpoint(exporter) else "",
+        arrives=wanted.is_here(exporters.endpoint(exporter)),
+        admitted=wanted.is_admitted(exporters.headers(exporter)),
         hooks={**ours, **more},
         other_hooks=tuple(dict.fromkeys((*others, *more_others))),
         missing=tuple(hook.event for hook in HOOKS if hook.event not in {**ours, **more}),
@@ -159,23 +164,6 @@ def _others(plain: dict[str, Any]) -> list[Any]:
     kept = {key: value for key, value in otel.items() if key not in dict(EXPORTERS)}
     own = [command for _, command in handlers(plain) if not is_ours(command)]
     return [rest, kept, own, [key for key in hooks if key not in {hook.event for hook in HOOKS} | {"state"}]]
-
-
-def _exporter(signal: str, wanted: Wanted) -> dict[str, Any]:
-    if not wanted.http:
-        return {"otlp-grpc": {"endpoint": wanted.grpc}}
-    return {"otlp-http": {"endpoint": f"{wanted.http}/v1/{signal}", "protocol": "binary"}}
-
-
-def _literal(value: dict[str, Any]) -> str:
-    ((kind, settings),) = value.items()
-    return f"{{ {kind} = {{ {', '.join(f'{key} = {json.dumps(each)}' for key, each in settings.items())} }} }}"
-
-
-def _endpoint(exporter: Any) -> str:
-    """Where an exporter sends, "" if nowhere."""
-    settings = next(iter(exporter.values()), None) if isinstance(exporter, dict) else None
-    return str(settings.get("endpoint", "")) if isinstance(settings, dict) else ""
 
 
 def _is_own(document: TomlText, path: tuple[str, ...], past: Past | None) -> bool:

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from aimond.agents.jsonsettings import JsonSettings, hooks_of, plain_of
 from aimond.agents.settings import (
+    HEADERS,
     TIMEOUT,
+    TOKEN,
     CliSettings,
     Configured,
     Edit,
@@ -71,7 +73,7 @@ def add(files: Files, wanted: Wanted) -> Edit:
             if not settings.set(("telemetry", key), value)
             and not (key == "otlpEndpoint" and wanted.is_here(own.get(key)))
         ]
-        dotenv, said = _add_delay(files, env, wanted)
+        dotenv, said = _add_variables(files, env, wanted)
         left += said
     handler = {"name": "aimond", "type": "command", "command": wanted.command, "timeout": TIMEOUT * 1000}
     settings.add_hooks(HOOKS, handler)
@@ -90,8 +92,9 @@ def remove(files: Files, wanted: Wanted) -> Edit:
         settings.drop_empty("telemetry")
     settings.drop_hooks()
     dotenv = files.get(DOTENV, "")
-    if wanted.past is None or _has_delay(wanted.past.after) > _has_delay(wanted.past.before):
-        dotenv = "".join(line for line in dotenv.splitlines(keepends=True) if line.strip() != "=".join(DELAY))
+    if wanted.past is None or _has(DELAY[0], wanted.past.after) > _has(DELAY[0], wanted.past.before):
+        dotenv = _without(dotenv, "=".join(DELAY))
+    dotenv = _without(dotenv, f"{HEADERS}={TOKEN}=")
     changed = {} if dotenv == files.get(DOTENV, "") else {DOTENV: dotenv}
     return Edit({**settings.changed, **changed})
 
@@ -108,6 +111,7 @@ def reading(files: Files, wanted: Wanted) -> Configured:
         endpoint=endpoint,
         protocol=str(env.get(PROTOCOL) or telemetry.get("otlpProtocol") or "grpc") if enabled else "",
         arrives=enabled and not _elsewhere(telemetry, env, wanted),
+        admitted=wanted.is_admitted(env.get(HEADERS, "")),
         hooks=ours,
         other_hooks=others,
         missing=tuple(hook.event for hook in HOOKS if hook.event not in ours),
@@ -180,22 +184,40 @@ def _home_dotenv(wanted: Wanted) -> str | None:
     return next((text for path, text in wanted.others.items() if path.endswith(f"/{DOTENV}")), None)
 
 
-def _add_delay(files: Files, env: Mapping[str, str], wanted: Wanted) -> tuple[str, list[str]]:
-    """The .env with the delay of spans, and what to say. A new one would hide ~/.env: only the first found is read."""
-    text, (key, value) = files.get(DOTENV, ""), DELAY
+def _add_variables(files: Files, env: Mapping[str, str], wanted: Wanted) -> tuple[str, list[str]]:
+    """The .env with the delay of spans and the token, and what to say. A new one would hide ~/.env: only the first that
+    is found is read."""
+    text, said = files.get(DOTENV, ""), []
+    key, value = DELAY
+    is_hiding = DOTENV not in files and _home_dotenv(wanted) is not None
     if env.get(key, value) != value:
-        return text, [f"{key} is {env[key]!r}: left so"]
-    if key in env:
-        return text, []
-    if DOTENV not in files and _home_dotenv(wanted) is not None:
-        return text, [f"your .env is left alone: with {key}={value} in it, spans would come in 0.3 s instead of 5 s"]
+        said.append(f"{key} is {env[key]!r}: left so")
+    elif key not in env and is_hiding:
+        said.append(f"your .env is left alone: with {key}={value} in it, spans would come in 0.3 s instead of 5 s")
+    elif key not in env:
+        text = _with(text, f"{key}={value}")
+    old = _variables(text).get(HEADERS, "")
+    if old.startswith(f"{TOKEN}=") and old != wanted.headers:  # setup's own, and another token's or of none
+        text, env = _without(text, f"{HEADERS}={TOKEN}="), {each: env[each] for each in env if each != HEADERS}
+    if wanted.is_admitted(env.get(HEADERS, "")):
+        return text, said
+    if is_hiding or HEADERS in env:
+        return text, [*said, f"{HEADERS} is left to you: add the monitor's token to it, as {TOKEN}=TOKEN"]
+    return _with(text, f"{HEADERS}={wanted.headers}"), said
+
+
+def _with(text: str, line: str) -> str:
     newline = "\r\n" if "\r\n" in text else "\n"
     begun = newline if text and not text.endswith("\n") else ""
-    return f"{text}{begun}{key}={value}{newline}", []
+    return f"{text}{begun}{line}{newline}"
 
 
-def _has_delay(files: Files) -> bool:
-    return DELAY[0] in _variables(files.get(DOTENV, ""))
+def _without(text: str, begin: str) -> str:
+    return "".join(line for line in text.splitlines(keepends=True) if not line.strip().startswith(begin))
+
+
+def _has(key: str, files: Files) -> bool:
+    return key in _variables(files.get(DOTENV, ""))
 
 
 _VARIABLE: Final = re.compile(r"^[ \t]*(?:export[ \t]+)?([\w.-]+)[ \t]*[=:][ \t]*(.*?)[ \t\r]*$", re.MULTILINE)

@@ -109,6 +109,7 @@ complete -c aimond -n '_shtab_aimond_using hook; and test $_shtab_aimond_npos -e
 complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' -a setup -d 'point the CLIs at aimond by their own settings, or take that back'
 complete -c aimond -n '_shtab_aimond_using setup' -s h -l help -d 'show this help message and exit'
 complete -c aimond -n '_shtab_aimond_using setup' -l dry-run -d 'show what would change, and change nothing'
+complete -c aimond -n '_shtab_aimond_using setup' -l token -d 'make a token, which telemetry must carry from then on'
 complete -c aimond -n '_shtab_aimond_using setup' -l remove -d 'take back what setup has changed'
 complete -c aimond -n '_shtab_aimond_using setup; and test $_shtab_aimond_npos -eq 0' -ka "claude codex gemini all" -d 'which (installed ones)'
 complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' -a doctor -d 'tell whether the CLIs reach the monitor, and what to do if not'

@@ -1,0 +1,42 @@
+"""The token that telemetry must carry: making one, and keeping it from the eyes of others."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from aimond.agents.settings import TOKEN
+from aimond.config import TOKEN_NAME, default_path, load
+
+BYTES: Final = 32
+
+
+def make(*, dry: bool) -> str:
+    """Put one beside config.toml, unless there is one already; what to say of that. Raises ConfigError or OSError."""
+    otlp = load().otlp
+    if otlp.token or otlp.token_file:
+        return f"there is a token already: {otlp.token_file or '`token` in config.toml'}"
+    file = default_path().with_name(TOKEN_NAME)
+    if not dry:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(f"{secrets.token_urlsafe(BYTES)}\n")
+    return f"a token {'would be' if dry else 'is'} in {file}; restart the monitor, which asks for it from then on"
+
+
+def hidden(line: str, token: str) -> str:
+    """A line fit to print."""
+    return line.replace(token, "…") if token else line
+
+
+def exposed(files: Iterable[Path]) -> Iterator[str]:
+    """What to say of settings that hold the token, and that others can read."""
+    for file in files:
+        with suppress(OSError):
+            if file.stat().st_mode & 0o077 and TOKEN in file.read_text(errors="replace"):
+                yield f"others can read the token: chmod 600 {file}"
