@@ -1,0 +1,269 @@
+"""A monitor as a process that is killed and started again, while tapes are sent to it; and what they come to."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import random
+import sqlite3
+import time
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+
+from aimond.bus.client import CallFailed, Monitor, NotRunning
+from aimond.commands.replay import _take as take
+from aimond.core.usage import Spent
+from aimond.otlp.ports import listen
+from aimond.pricing import Prices
+from aimond.sender import _request as request
+from aimond.spine import Spine
+from aimond.tape import Line, Tape, read
+from tests.busdaemon import PrivateBus
+from tests.daemon.test_command_line import AIMOND
+
+TAPES = sorted((Path(__file__).parents[1] / "tapes").rglob("*.tape.jsonl.gz"))
+GROUPS = ("agent", "model", "project", "day", "session")
+PATIENCE = 30.0  # seconds; metrics wait 10 s for the logs of the same calls
+# Of a row of Usage, what Spent has under another name.
+COUNTS = {
+    "InputTokens": "input",
+    "CacheReadTokens": "cache_read",
+    "CacheWriteTokens": "cache_write",
+    "ToolPromptTokens": "tool_prompt",
+    "OutputTokens": "output",
+    "ReasoningTokens": "reasoning",
+}
+Row = dict[str, Any]
+
+
+def noon() -> timezone:
+    """A time zone in which it is about noon: no midnight comes while a test runs."""
+    return timezone(timedelta(hours=12 - datetime.now(UTC).hour))
+
+
+def posix(zone: timezone) -> str:
+    """It as ``TZ`` has it."""
+    return f"AIM{-round(zone.utcoffset(None) / timedelta(hours=1)):+d}"
+
+
+def midnight(zone: timezone) -> datetime:
+    """When today began there."""
+    return datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def moved(tape: Tape, begin: int) -> Tape:
+    """The tape as if it had been recorded from then on (µs since the epoch). Not for Codex CLI: the ids of its turns say
+    when they began."""
+    lines = []
+    for line in tape.lines:
+        if line.kind == "otlp":
+            body, headers = request(line, begin - tape.epoch)
+            again = {"body": base64.b64encode(body).decode(), "content_encoding": "", "transport": "http"}
+            line = Line(line.kind, line.t, {**line.fields, **again, "content_type": headers["Content-Type"]})
+        lines.append(line)
+    return Tape(tape.tool, begin, lines)
+
+
+def of_today(paths: Iterable[Path] = TAPES) -> list[Tape]:
+    """Those tapes, all but Codex CLI's as if they began ten minutes ago."""
+    begin = (int(time.time()) - 600) * 1_000_000
+    return [read(path) if "codex" in path.parts else moved(read(path), begin) for path in paths]
+
+
+def truth(tapes: Iterable[Tape]) -> Spine:
+    """Of those tapes, each played once, from its first request to its last, when no more is waited for."""
+    spine = Spine(pricing=Prices({}))
+    for tape in tapes:
+        for line in tape.lines:
+            take(spine, tape, line, True)
+    spine.tracker.tick(2**62)
+    return spine
+
+
+def by_name(spine: Spine, group: str) -> dict[str, Spent]:
+    """What the rows of ``Usage`` should say, by ``Group``: of ``agent``, ``model`` and ``session``."""
+    sums: dict[str, Spent] = {}
+    tracker = spine.tracker
+    for session in tracker.sessions.values():
+        for model, spent in session.models.items():
+            of = {"agent": session.agent, "model": model, "session": tracker.serves(session) or session.id}[group]
+            sums[of] = sums.get(of, Spent()) + spent
+    return {of: spent for of, spent in sums.items() if spent.requests or spent.usage or spent.cost}
+
+
+def told(spent: Spent) -> Row:
+    """As a row of ``Usage`` says it; the cost to 1e-9 USD."""
+    counts = {name: getattr(spent.usage, field) for name, field in COUNTS.items()}
+    return {"Calls": spent.requests, **counts, "Cost": round(float(spent.cost), 9), "CostBasis": str(spent.basis)}
+
+
+def said(row: Row) -> Row:
+    """The same of a row that was asked for."""
+    return {name: round(row.get("Cost", 0.0), 9) if name == "Cost" else row[name] for name in told(Spent())}
+
+
+@dataclass
+class Mortal:
+    """A monitor that can be started, killed and stopped."""
+
+    bus: PrivateBus
+    environment: dict[str, str]
+    http: int
+    process: asyncio.subprocess.Process | None = None
+    log: str = ""
+
+    async def start(self) -> None:
+        """Start it; does not wait until it is ready."""
+        self.process = await asyncio.create_subprocess_exec(*AIMOND, "run", env=self.environment, stderr=PIPE)
+
+    async def ready(self) -> None:
+        """Wait until it is."""
+        assert self.process
+        assert self.process.stderr
+        async with asyncio.timeout(PATIENCE):
+            while b"is ready" not in (line := await self.process.stderr.readline()):
+                self.log += line.decode()
+                assert line, f"it ended before it was ready:\n{self.log}"
+
+    async def kill(self) -> None:
+        """``kill -9``."""
+        assert self.process
+        self.process.kill()
+        await self._gone()
+
+    async def stop(self) -> None:
+        """An orderly end."""
+        assert self.process
+        self.process.terminate()
+        await self._gone()
+        assert self.process.returncode == 0, self.log
+
+    async def _gone(self) -> None:
+        assert self.process
+        _, text = await self.process.communicate()
+        self.log += text.decode()
+
+    async def usage(self, period: str, group: str) -> list[Row]:
+        """What ``Usage`` answers."""
+        async with await Monitor.connect(self.bus.address) as reader:
+            return list(await reader.call("Usage", period, group))
+
+    async def properties(self) -> Row:
+        """Those of the monitor."""
+        async with await Monitor.connect(self.bus.address) as reader:
+            return dict(await reader.properties())
+
+    async def until(self, period: str, expected: dict[str, dict[str, Row]]) -> None:
+        """Wait until ``Usage`` answers that, by group and name."""
+        found: dict[str, dict[str, Row]] = {}
+        end = time.monotonic() + PATIENCE
+        while found != expected and time.monotonic() < end:
+            with suppress(NotRunning, CallFailed):
+                found = {
+                    group: {row["Group"]: said(row) for row in await self.usage(period, group)} for group in expected
+                }
+            if found != expected:
+                await asyncio.sleep(0.1)
+        assert found == expected, self.log
+
+    @asynccontextmanager
+    async def sending(self, tapes: list[Tape], chance: random.Random) -> AsyncIterator[None]:
+        """Meanwhile send requests of all tapes, beginning anywhere, again and again."""
+        lines = [line for tape in tapes for line in tape.lines if line.kind == "otlp"]
+        first = chance.randrange(len(lines))
+
+        async def forever() -> None:
+            async with self._sender() as session:
+                at = first
+                while True:
+                    if not await self._post(session, lines[at % len(lines)]):
+                        await asyncio.sleep(0.02)
+                    at += 1
+
+        task = asyncio.create_task(forever())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def send(self, tapes: Iterable[Tape]) -> None:
+        """Send all requests of these tapes; all of them are understood then."""
+        async with self._sender() as session:
+            for tape in tapes:
+                for line in tape.lines:
+                    while line.kind == "otlp" and not await self._post(session, line):
+                        await asyncio.sleep(0.02)  # its queue is full
+            async with asyncio.timeout(PATIENCE):
+                while await self._waiting(session):
+                    await asyncio.sleep(0.02)
+
+    async def _waiting(self, session: ClientSession) -> bool:
+        async with session.get(f"http://127.0.0.1:{self.http}/metrics") as answer:
+            return "aimond_queue_length 0.0" not in await answer.text()
+
+    def _sender(self) -> ClientSession:
+        return ClientSession(timeout=ClientTimeout(total=10), connector=TCPConnector(force_close=False))
+
+    async def _post(self, session: ClientSession, line: Line) -> bool:
+        """Whether the request was taken."""
+        body, headers = request(line, 0)
+        url = f"http://127.0.0.1:{self.http}/v1/{line.fields['signal']}"
+        try:
+            async with session.post(url, data=body, headers=headers) as answer:
+                assert answer.status in (200, 429, 503), await answer.text()
+                return answer.status == 200
+        except (ClientError, OSError):
+            return False
+
+    def integrity(self) -> list[Any]:
+        """What SQLite finds wrong with the history: ``ok``."""
+        state = Path(self.environment["XDG_STATE_HOME"])
+        with sqlite3.connect(f"file:{state}/aimond/history.sqlite3?mode=ro", uri=True) as db:
+            return [what for (what,) in db.execute("PRAGMA integrity_check")]
+
+
+@asynccontextmanager
+async def mortal(home: Path, settings: str = "", **environment: str) -> AsyncIterator[Mortal]:
+    """One that was never started, with a history; ``settings``: more of its config.toml."""
+    (socket,) = listen(("127.0.0.1",), 0)
+    with socket:
+        http = socket.getsockname()[1]
+    config = home / "aimond" / "config.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text(
+        f"{settings}\n[otlp]\nhttp_port = {http}\ngrpc = false\n[sway]\nenabled = false\n"
+        "[notifications]\nenabled = false\n"
+    )
+    with PrivateBus() as bus:
+        places = {**bus.environment, "XDG_CONFIG_HOME": str(home), "PYTHONUNBUFFERED": "1", **environment}
+        monitor = Mortal(bus, places, http)
+        try:
+            yield monitor
+        finally:
+            if monitor.process and monitor.process.returncode is None:
+                with suppress(ProcessLookupError):
+                    monitor.process.kill()
+                await monitor.process.wait()
+
+
+async def ordeal(monitor: Mortal, tapes: list[Tape], kills: int, chance: random.Random) -> None:
+    """Kill it at random moments, starting up included, while everything is sent to it; then send all of it once more."""
+    async with monitor.sending(tapes, chance):
+        for _ in range(kills):
+            await monitor.start()
+            if chance.random() < 0.9:
+                await monitor.ready()
+            await asyncio.sleep(chance.random() ** 3)
+            await monitor.kill()
+    await monitor.start()
+    await monitor.ready()
+    await monitor.send(tapes)
