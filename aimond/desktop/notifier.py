@@ -86,7 +86,7 @@ class Notifier:
 
     async def _connection(self) -> None:
         bus = MessageBus(self._address())
-        await bus.connect()
+        await asyncio.wait_for(bus.connect(), LAST_RETRY)
         self._server = Server(bus, self)
         self._server.begin(self._identity)
         try:
