@@ -95,6 +95,7 @@ FLOORS = [
     Floor("aimond/hooks/message", standard=PURE),
     Floor("aimond/historian", "aimond.config aimond.core aimond.history", standard=ANY),
     Floor("aimond/answers", "aimond.core aimond.hooks.message aimond.spine", standard=f"{PURE} logging"),
+    Floor("aimond/clock", standard=ANY),
     Floor("aimond/upkeep", "aimond.core", standard=ANY),
     Floor("aimond/metrics", "aimond.core aimond.spine", "prometheus_client", PURE),
     Floor("aimond/sdnotify", standard=ANY),
