@@ -95,8 +95,7 @@ class Daemon:
         self._to_be_told: list[Output] = [self._bus, self._historian, self._notifier, *([focus] if focus else [])]
         self._outputs: list[Output] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0
-        self._clock = Clock(self._time_jumped)
+        self._timer_at, self._clock = 0, Clock(self._time_jumped)
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; ``ready`` is told where. Raises AlreadyRunning, PortInUse or OSError at the start."""
@@ -130,7 +129,8 @@ class Daemon:
             if otlp.grpc:
                 sockets = listen(LOOPBACK, otlp.grpc_port)
                 where.append(f"OTLP/gRPC on port {sockets[0].getsockname()[1]}")
-                await running.enter_async_context(grpc.receiving(self._consume, sockets, hosts=hosts))
+                calls = grpc.receiving(self._consume, sockets, max_connections=otlp.connections, hosts=hosts)
+                await running.enter_async_context(calls)
             if self._config.hooks.socket:
                 try:
                     listener = running.enter_context(listening(Path(hook.place())))

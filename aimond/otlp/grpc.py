@@ -1,13 +1,14 @@
 """OTLP over gRPC: unary Export calls on h2, nothing else of gRPC.
 
 h2 is the protocol, this file its sockets and the few rules that gRPC adds
-(https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). There are no threads, tasks or timers: an idle
-connection costs nothing.
+(https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). There are no threads or tasks, and timers only for
+calls that do not arrive at once: an idle connection costs nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -23,9 +24,10 @@ from h2.exceptions import ProtocolError, StreamClosedError, StreamIDTooLowError
 
 from aimond.otlp import encode, origin, protobuf
 from aimond.otlp.record import Batch, Peer, Signal, peer_of
-from aimond.otlp.status import Outcome, Refused
+from aimond.otlp.status import NO_MEMORY, Outcome, Refused
 from aimond.otlp.unpack import MAX_BODY, gunzip
 
+_LOG: Final = logging.getLogger(__name__)
 _MAX_BUFFERED: Final = 64 * 2**20  # of all calls together
 
 _SIGNALS: Final[dict[str, Signal]] = {
@@ -45,11 +47,13 @@ async def receiving(
     listeners: Iterable[socket.socket],
     *,
     max_body: int = MAX_BODY,
+    max_connections: int = 512,
+    patience: float = 60.0,
     hosts: frozenset[str] = frozenset(),
     clock: Callable[[], int] = time.time_ns,
 ) -> AsyncIterator[None]:
     """Serves gRPC on the listening sockets, and closes them at the end; parameters as of ``http.receiving``."""
-    receiver = _Receiver(consume, max_body, hosts, clock)
+    receiver = _Receiver(consume, max_body, max_connections, patience, hosts, clock)
     loop = asyncio.get_running_loop()
     accepting = [await loop.create_server(lambda: _Connection(receiver), sock=listener) for listener in listeners]
     try:
@@ -65,6 +69,8 @@ async def receiving(
 class _Receiver:
     consume: Consume
     max_body: int
+    max_connections: int
+    patience: float
     hosts: frozenset[str]
     clock: Callable[[], int]
     connections: set[_Connection] = field(default_factory=set)
@@ -75,6 +81,7 @@ class _Receiver:
 class _Call:
     signal: Signal
     body: bytearray = field(default_factory=bytearray)
+    timer: asyncio.TimerHandle | None = None
 
 
 class _Connection(asyncio.Protocol):
@@ -90,8 +97,11 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.peer = peer_of("grpc", transport.get_extra_info)
-        self.receiver.connections.add(self)
         self.h2.initiate_connection()
+        if len(self.receiver.connections) >= self.receiver.max_connections:
+            self.say_goodbye()
+            return
+        self.receiver.connections.add(self)
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -128,8 +138,19 @@ class _Connection(asyncio.Protocol):
             try:
                 _REACTIONS[type(event)](self, stream, event)
             except Refused as refused:
-                self._forget(stream)
-                self._answer(stream, refused.outcome, refused.reason)
+                self._refuse(stream, refused)
+            except MemoryError:
+                _LOG.warning("there was no memory for a request")
+                self._refuse(stream, Refused(Outcome.BUSY, NO_MEMORY))
+
+    def _refuse(self, stream: int, refused: Refused) -> None:
+        self._forget(stream)
+        self._answer(stream, refused.outcome, refused.reason)
+
+    def _too_slow(self, stream: int) -> None:
+        patience = self.receiver.patience
+        self._refuse(stream, Refused(Outcome.TOO_SLOW, f"not all came in {patience:.0f} seconds"))
+        self._send()
 
     def _begin(self, stream: int, event: RequestReceived) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
@@ -141,7 +162,9 @@ class _Connection(asyncio.Protocol):
             raise Refused(Outcome.UNKNOWN_PATH, f"unknown method {path[:200]}")
         if headers.get("grpc-encoding", "identity") not in _COMPRESSIONS:
             raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")
-        self.calls[stream] = _Call(_SIGNALS[path])
+        self.calls[stream] = call = _Call(_SIGNALS[path])
+        if not event.stream_ended:
+            call.timer = asyncio.get_running_loop().call_later(self.receiver.patience, self._too_slow, stream)
 
     def _continue(self, stream: int, event: DataReceived) -> None:
         self.h2.acknowledge_received_data(event.flow_controlled_length, stream)
@@ -172,6 +195,8 @@ class _Connection(asyncio.Protocol):
         call = self.calls.pop(stream, None)
         if call:
             self.receiver.buffered -= len(call.body)
+            if call.timer:
+                call.timer.cancel()
         return call
 
     def _answer(self, stream: int, outcome: Outcome, reason: str = "") -> None:

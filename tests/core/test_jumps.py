@@ -1,4 +1,4 @@
-"""The machine slept, or its clock was set: nobody is thought to have been silent meanwhile, or to speak from the past."""
+"""The machine slept, or its clock was set: nobody was silent meanwhile, or speaks from the past."""
 
 from __future__ import annotations
 
