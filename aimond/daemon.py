@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -18,6 +17,8 @@ from aimond.agents.agent import Agent
 from aimond.answers import Answers
 from aimond.bus.connection import session_address
 from aimond.bus.service import Service
+from aimond.clock import Clock
+from aimond.clock import now as _now
 from aimond.config import Config
 from aimond.core.budget import Budgets
 from aimond.core.change import Change
@@ -44,10 +45,6 @@ from aimond.spine import Spine
 from aimond.witness import Witness
 
 _LOG: Final = logging.getLogger(__name__)
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
 
 
 def _desk(answers: Answers, focus: Focus | None) -> Desk:
@@ -106,7 +103,7 @@ class Daemon:
         if focus:
             self._takers.append(lambda config: focus.configure(config.sway))
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0
+        self._timer_at, self._clock = 0, Clock(self._time_jumped)
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; ``ready`` is told where. Raises AlreadyRunning, PortInUse or OSError at the start."""
@@ -120,6 +117,7 @@ class Daemon:
             running.push_async_callback(self._bus.close)
             running.push_async_callback(self.stop)
             self._outputs = self._to_be_told
+            running.enter_context(self._clock.watched())
             self._tick()
             inside = Inside(
                 self._consume,
@@ -175,6 +173,8 @@ class Daemon:
         batch = self._queue.popleft()
         self._forward.take(batch)
         try:
+            self._clock.check()
+            batch.seen = min(batch.seen, _now())  # the clock may have been set back meanwhile
             changes = self._spine.take(batch)
             if changes or batch.signal != "metrics":
                 self._publish(changes)
@@ -188,10 +188,10 @@ class Daemon:
 
     def _hooked(self, said: Delivered) -> None:
         """A hook was called: that is live, and goes before what is queued."""
+        self._clock.check()
         pid = self._witness.caller(said.agent, said.context)
-        self._publish(
-            self._spine.take_hook(said.agent, said.event, said.via, said.fields, said.seen, at=said.at, pid=pid)
-        )
+        fields, seen = said.fields, min(said.seen, _now())
+        self._publish(self._spine.take_hook(said.agent, said.event, said.via, fields, seen, at=said.at, pid=pid))
 
     def _meet(self, peer: Peer) -> None:
         try:
@@ -241,7 +241,14 @@ class Daemon:
 
     def _tick(self) -> None:
         self._timer = None
+        self._clock.check()
         self._publish(self._spine.tracker.tick(_now()))
+
+    def _time_jumped(self, slept: int, set_: int) -> None:
+        _LOG.info("the machine slept for %d s; beside that its clock was set by %d s", slept // SECOND, set_ // SECOND)
+        self._timer_at = 2**63
+        self._publish(self._spine.jumped(slept, set_, _now()))
+        self._notifier.adopt(Policy.of(self._config.notifications.model_dump()))
 
     # -- how it is --------------------------------------------------------------------------------
 

@@ -63,7 +63,10 @@ async def receiving(
             sockets = activation.port(otlp.grpc_port) or listen(otlp.bind, otlp.grpc_port)
             where.append(f"OTLP/gRPC on port {sockets[0].getsockname()[1]}")
             secure = entrance.secure(otlp, tls.GRPC, sockets)
-            await running.enter_async_context(grpc.receiving(inside.consume, sockets, guard=guard, secure=secure))
+            calls = grpc.receiving(
+                inside.consume, sockets, max_connections=otlp.connections, guard=guard, secure=secure
+            )
+            await running.enter_async_context(calls)
         if config.hooks.socket:
             path = hook.place()
             try:

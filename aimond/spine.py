@@ -54,6 +54,7 @@ class Spine:
         patience = {agent.name: agent.patience for agent in self.registry.agents}
         self.tracker: Final = Tracker(patience, expire, visible, project_of, journal, pricing)
         self._vouch, self._meet = vouch, meet
+        self._set_back = 0
         self.heard: dict[str, Heard] = {agent.name: Heard() for agent in self.registry.agents if agent.scopes}
 
     def take(self, batch: Batch) -> list[Change]:
@@ -92,6 +93,8 @@ class Spine:
             if (record.resource, agent) != sender:
                 pid, sender = self._pid(batch.peer, agent, record), (record.resource, agent)
             self._count(agent, record, batch.seen)
+            if record.at >= batch.seen + FUTURE and self._set_back:  # dated before the clock was
+                record = replace(record, at=record.at + self._set_back, start=record.start + self._set_back)
             at = record.at if 0 < record.at < batch.seen + FUTURE else batch.seen
             if at != record.at or not 0 < record.start <= at:
                 record = replace(record, at=at, start=record.start if 0 < record.start < at else at)
@@ -117,6 +120,13 @@ class Spine:
     def health(self, now: int) -> dict[str, Health]:
         """Per agent, whether its telemetry arrives."""
         return {name: heard.health(now) for name, heard in self.heard.items()}
+
+    def jumped(self, slept: int, set_: int, now: int) -> list[Change]:
+        """Time did, see the tracker. What was dated before the clock was set back may still come."""
+        self._set_back = min(set_, 0) or self._set_back
+        for heard in self.heard.values():
+            heard.jumped(slept + set_)
+        return self.tracker.jumped(slept, set_, now)
 
     def deadline(self, now: int) -> int | None:
         """When time alone will change something, µs since the epoch; None: never."""

@@ -36,9 +36,17 @@ async def keep(output: Output) -> None:
         try:
             await output.run()
             return
-        except Exception:
-            _LOG.exception("%s broke; it is started again in %g s", type(output).__name__, pause)
+        except Exception as error:
+            told = None if _is_of_the_system(error) else error
+            _LOG.error("%s broke (%s); it is started again in %g s", type(output).__name__, error, pause, exc_info=told)
         if loop.time() - began > LASTED:
             pause = FIRST_PAUSE
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _is_of_the_system(error: Exception) -> bool:
+    """Such as no file descriptor: where in our code it struck says nothing."""
+    if isinstance(error, ExceptionGroup):
+        return all(map(_is_of_the_system, error.exceptions))
+    return isinstance(error, OSError)

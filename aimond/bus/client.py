@@ -74,7 +74,9 @@ class Monitor:
         """Connect to the session bus; NotRunning when there is none. Whether the service is there, calls find out."""
         try:
             bus = MessageBus(address or session_address())
-            await bus.connect()
+            await asyncio.wait_for(bus.connect(), TIMEOUT)
+        except TimeoutError as error:
+            raise NotRunning(f"the session bus has not answered for {TIMEOUT:g} s") from error
         except (OSError, EOFError, AuthError, InvalidAddressError) as error:
             raise NotRunning(f"there is no session bus ({error})") from error
         return cls(bus)

@@ -22,6 +22,8 @@ _LOG: Final = logging.getLogger(__name__)
 FIRST_RETRY: Final = 0.1
 LAST_RETRY: Final = 5.0
 MOST_UNSENT: Final = 8 * 2**20  # bytes
+# How long a bus may take to let us in, seconds: one that accepts and never answers is left, and tried again.
+PATIENCE: Final = 20.0
 
 
 class AlreadyRunning(Exception):  # noqa: N818  (a fact about the desktop, not a mistake)
@@ -63,7 +65,15 @@ class Connection:
         self._outbox: Outbox | None = None
 
     async def open(self) -> None:
-        """Connect and own the name. AlreadyRunning if it has an owner; OSError and others if there is no bus."""
+        """Connect and own the name. AlreadyRunning if it has an owner; OSError and others if there is no bus, or if
+        it does not answer."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._open()
+        except TimeoutError:
+            raise TimeoutError(f"the session bus has not answered for {PATIENCE:g} s") from None
+
+    async def _open(self) -> None:
         bus = MessageBus(self._address or session_address())
         bus.add_message_handler(self._answer)
         await dial(bus)

@@ -116,6 +116,10 @@ class Accounts:
         """When metrics will have been waited for long enough, µs since the epoch."""
         return min(self._held.values(), default=None)
 
+    def jumped(self, by: int) -> None:
+        """Time jumped by so many µs; nothing could come meanwhile."""
+        self._held = {session: due + by for session, due in self._held.items()}
+
     def settle(self, now: int) -> list[Session]:
         """Count what metrics alone have told until now; the sessions it was told of."""
         sessions = [session for session, due in self._held.items() if due <= now]

@@ -18,7 +18,7 @@ FLUSH: Final = 2 * SECOND
 
 def say(session: Session, event: ev.SessionEnded, lives: Lives) -> None:
     """It goes when its process does, which sends what is left first (40 to 350 ms after the hook)."""
-    if event.at < max(session.prompts, default=0):
+    if event.at < session.newest.resumed:
         return
     session.farewell = event.reason
     if event.reason == LEAVES and session.pid in lives and not lives.exit_of(session.pid):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from aimond.core import event as ev
-from aimond.core import farewell
+from aimond.core import farewell, jump
 from aimond.core.accounts import MONEY, Accounts
 from aimond.core.change import Change
 from aimond.core.evidence import Reason
@@ -81,6 +81,16 @@ class Tracker:
         """Let time pass: silence is a fact too."""
         self.reviews.end_what_is_due(now)
         self._touched.update(((each.agent, each.id), None) for each in self.accounts.settle(now))
+        return self.reviews.changes(now)
+
+    def jumped(self, slept: int, set_: int, now: int) -> list[Change]:
+        """The machine slept, or its clock was set, by so many µs; ``now`` is afterwards."""
+        for key, session in self.sessions.items():
+            jump.arrivals(session, slept + set_)
+            if set_ < 0:
+                jump.facts(session, set_)
+            self._touched[key] = None
+        self.accounts.jumped(slept + set_)
         return self.reviews.changes(now)
 
     def deadline(self) -> int | None:

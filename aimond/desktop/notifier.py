@@ -86,7 +86,7 @@ class Notifier:
                 self._timer.cancel()
 
     async def _connection(self) -> None:
-        bus = await dial(MessageBus(self._address()))
+        bus = await asyncio.wait_for(dial(MessageBus(self._address())), LAST_RETRY)
         self._server = Server(bus, self)
         self._server.begin(self._identity)
         try:

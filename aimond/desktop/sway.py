@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -19,6 +20,7 @@ TRIES: Final = (0.0, 0.05, 0.2, 1.0)
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 60.0
 LASTED: Final = 10.0
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _TITLE: Final = 1024
 
 # What windows tell all the time and nobody needs is not even parsed; "change" is the first key (Sway 1.7, i3 4.22).
@@ -101,6 +103,8 @@ class Sway:
                         try:
                             return await Connection.open(path, self._heard)
                         except (OSError, TimeoutError) as error:
+                            if error.errno in _EXHAUSTED:
+                                raise  # else it would be thought that nobody listens
                             _LOG.debug("%s: %s", path, error)
                 await arrivals.wait()
 

@@ -40,12 +40,13 @@ class Service(Protocol):
 @dataclass(slots=True)
 class Server:
     """What all connections share. ``patience``: seconds that a request may take to arrive. ``turned_away`` counts those
-    that were one too many; ``buffered`` is in bytes."""
+    that were one too many, and ``refused`` are those of them that may still read so; ``buffered`` is in bytes."""
 
     service: Service
     max_body: int
     max_connections: int
     patience: float = 60.0
     open: set[asyncio.Transport] = field(default_factory=set)
+    refused: set[asyncio.Transport] = field(default_factory=set)
     turned_away: int = 0
     buffered: int = 0

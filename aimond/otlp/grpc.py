@@ -1,13 +1,14 @@
 """OTLP over gRPC: unary Export calls on h2, nothing else of gRPC.
 
 h2 is the protocol, this file its sockets and the few rules that gRPC adds
-(https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). There are no threads, tasks or timers: an idle
-connection costs nothing.
+(https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md). There are no threads or tasks, and timers only for
+calls that do not arrive at once: an idle connection costs nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 import time
@@ -25,9 +26,10 @@ from h2.exceptions import ProtocolError, StreamClosedError, StreamIDTooLowError
 from aimond.otlp import encode, protobuf, tls
 from aimond.otlp.guard import ANYBODY, Guard
 from aimond.otlp.record import Batch, Peer, Signal, peer_of
-from aimond.otlp.status import Outcome, Refused
+from aimond.otlp.status import NO_MEMORY, Outcome, Refused
 from aimond.otlp.unpack import MAX_BODY, gunzip
 
+_LOG: Final = logging.getLogger(__name__)
 _MAX_BUFFERED: Final = 64 * 2**20  # of all calls together
 
 _SIGNALS: Final[dict[str, Signal]] = {
@@ -47,12 +49,14 @@ async def receiving(
     listeners: Iterable[socket.socket],
     *,
     max_body: int = MAX_BODY,
+    max_connections: int = 512,
+    patience: float = 60.0,
     guard: Guard = ANYBODY,
     secure: ssl.SSLContext | None = None,
     clock: Callable[[], int] = time.time_ns,
 ) -> AsyncIterator[None]:
     """Serves gRPC on the listening sockets, and closes them at the end; parameters as of ``http.receiving``."""
-    receiver = _Receiver(consume, max_body, guard, clock)
+    receiver = _Receiver(consume, max_body, max_connections, patience, guard, clock)
     loop = asyncio.get_running_loop()
     accepting = [
         await loop.create_server(lambda: _Connection(receiver), sock=listener, **tls.options(listener, secure))
@@ -71,6 +75,8 @@ async def receiving(
 class _Receiver:
     consume: Consume
     max_body: int
+    max_connections: int
+    patience: float
     guard: Guard
     clock: Callable[[], int]
     connections: set[_Connection] = field(default_factory=set)
@@ -81,6 +87,7 @@ class _Receiver:
 class _Call:
     signal: Signal
     body: bytearray = field(default_factory=bytearray)
+    timer: asyncio.TimerHandle | None = None
 
 
 class _Connection(asyncio.Protocol):
@@ -101,8 +108,11 @@ class _Connection(asyncio.Protocol):
             self.receiver.guard.greet(self.peer)
         except Refused as refused:
             self.refused = refused
-        self.receiver.connections.add(self)
         self.h2.initiate_connection()
+        if len(self.receiver.connections) >= self.receiver.max_connections:
+            self.say_goodbye()
+            return
+        self.receiver.connections.add(self)
         self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -139,8 +149,19 @@ class _Connection(asyncio.Protocol):
             try:
                 _REACTIONS[type(event)](self, stream, event)
             except Refused as refused:
-                self._forget(stream)
-                self._answer(stream, refused.outcome, refused.reason)
+                self._refuse(stream, refused)
+            except MemoryError:
+                _LOG.warning("there was no memory for a request")
+                self._refuse(stream, Refused(Outcome.BUSY, NO_MEMORY))
+
+    def _refuse(self, stream: int, refused: Refused) -> None:
+        self._forget(stream)
+        self._answer(stream, refused.outcome, refused.reason)
+
+    def _too_slow(self, stream: int) -> None:
+        patience = self.receiver.patience
+        self._refuse(stream, Refused(Outcome.TOO_SLOW, f"not all came in {patience:.0f} seconds"))
+        self._send()
 
     def _begin(self, stream: int, event: RequestReceived) -> None:
         if self.refused:
@@ -154,7 +175,9 @@ class _Connection(asyncio.Protocol):
             raise Refused(Outcome.UNKNOWN_PATH, f"unknown method {path[:200]}")
         if headers.get(b"grpc-encoding", b"identity") not in _COMPRESSIONS:
             raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")
-        self.calls[stream] = _Call(_SIGNALS[path])
+        self.calls[stream] = call = _Call(_SIGNALS[path])
+        if not event.stream_ended:
+            call.timer = asyncio.get_running_loop().call_later(self.receiver.patience, self._too_slow, stream)
 
     def _continue(self, stream: int, event: DataReceived) -> None:
         self.h2.acknowledge_received_data(event.flow_controlled_length, stream)
@@ -185,6 +208,8 @@ class _Connection(asyncio.Protocol):
         call = self.calls.pop(stream, None)
         if call:
             self.receiver.buffered -= len(call.body)
+            if call.timer:
+                call.timer.cancel()
         return call
 
     def _answer(self, stream: int, outcome: Outcome, reason: str = "") -> None:

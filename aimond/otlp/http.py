@@ -102,7 +102,7 @@ class _Receiver:
         if request.method not in _METHODS[path]:
             raise Refused(Outcome.WRONG_METHOD, f"use {_METHODS[path][0].decode()}")
         if path not in _SIGNALS:
-            return partial(self._tell, path, _text(headers.get(b"accept")) or "")
+            return partial(self._tell, path, headers.get(b"accept", b"").decode("latin-1"))
         compression = headers.get(b"content-encoding", b"").strip().lower()
         if compression not in _COMPRESSIONS:
             raise Refused(Outcome.UNKNOWN_COMPRESSION, "compress with gzip or not at all")

@@ -15,7 +15,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from aimond.otlp.exchange import Answer, Reply, Request, Server
 from aimond.otlp.record import Peer, peer_of
-from aimond.otlp.status import Outcome, Refused
+from aimond.otlp.status import NO_MEMORY, Outcome, Refused
 
 MAX_HEAD: Final = 64 * 2**10  # bytes that bring neither a body nor the end of a request, after the first read
 _MAX_BUFFERED: Final = 64 * 2**20  # of all requests that are still arriving together
@@ -71,12 +71,17 @@ class Connection(asyncio.Protocol):
                 self._server.turned_away += 1
                 raise Refused(Outcome.CROWDED, "too many connections")
         except Refused as refused:
+            if len(self._server.refused) >= self._server.max_connections:
+                self.transport.abort()
+                return
+            self._server.refused.add(self.transport)
             self._end(refused)
         else:
             self._server.open.add(self.transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.open.discard(self.transport)
+        self._server.refused.discard(self.transport)
         self._forget()
         self._parser = None  # which knows us, and would keep us
 
@@ -113,6 +118,8 @@ class Connection(asyncio.Protocol):
             except HttpParserError as error:
                 if isinstance(error.__context__, Refused):  # raised below, and wrapped by the parser
                     raise error.__context__ from None
+                if isinstance(error.__context__, MemoryError):
+                    raise Refused(Outcome.BUSY, NO_MEMORY) from None
                 if self._parser is not None:
                     raise Refused(Outcome.UNDECODABLE, f"this is no HTTP: {error}") from None
                 return
@@ -216,6 +223,9 @@ class Connection(asyncio.Protocol):
                 return self._reply(bytes(self._body))
             except Refused as told:
                 refused = told
+            except MemoryError:
+                _LOG.warning("there was no memory for a request of %d bytes", self._size)
+                refused = Refused(Outcome.BUSY, NO_MEMORY)
             except Exception:
                 _LOG.exception("a request was not served; please report this")
         broken = Refused(Outcome.BROKEN, "an error of the monitor, which its log tells of")

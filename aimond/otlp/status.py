@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
+
+NO_MEMORY: Final = "no memory for it at present"
 
 
 class Outcome(Enum):

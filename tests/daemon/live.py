@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc.aio
 from aiohttp import ClientSession
 
-from aimond.bus.client import Monitor, Signal
+from aimond.bus.client import Monitor, NotRunning, Signal
 from aimond.config import Config
 from aimond.daemon import Daemon
 from aimond.tape import Tape, unpacked
@@ -92,6 +93,23 @@ class Live:
         return sent
 
 
+@contextmanager
+def nothing_unhandled() -> Iterator[None]:
+    """No exception may end in the loop, or in a log that asks for a report."""
+    loop, unhandled = asyncio.get_running_loop(), []
+    reported = logging.Handler(logging.ERROR)
+    reported.emit = lambda record: unhandled.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("aimond").addHandler(reported)
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: unhandled.append(context))
+    try:
+        yield
+    finally:
+        loop.set_exception_handler(before)
+        logging.getLogger("aimond").removeHandler(reported)
+    assert unhandled == []
+
+
 @asynccontextmanager
 async def live(bus: PrivateBus, more: dict[str, Any] | None = None, **otlp: Any) -> AsyncIterator[Live]:
     """A daemon with any free ports; without a history, but for what ``more`` sections of the settings say."""
@@ -104,6 +122,13 @@ async def live(bus: PrivateBus, more: dict[str, Any] | None = None, **otlp: Any)
             "sway": {"enabled": False},
         }
     )
+    with nothing_unhandled():
+        async with _live(bus, config) as running:
+            yield running
+
+
+@asynccontextmanager
+async def _live(bus: PrivateBus, config: Config) -> AsyncIterator[Live]:
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     daemon = Daemon(config, bus.address)
     serving = asyncio.ensure_future(daemon.run(ready.set_result))
@@ -120,5 +145,5 @@ async def live(bus: PrivateBus, more: dict[str, Any] | None = None, **otlp: Any)
         finally:
             for task in (following, serving):
                 task.cancel()
-                with suppress(asyncio.CancelledError):
+                with suppress(asyncio.CancelledError, NotRunning):  # the reader's bus may be gone
                     await task

@@ -79,10 +79,9 @@ def test_who_is_not_of_this_machine_is_no_other_user_of_it() -> None:
     ],
 )
 async def test_beyond_loopback_it_does_not_start_without_token_and_tls(settings: dict[str, str], why: str) -> None:
-    with PrivateBus() as bus:
-        with pytest.raises(ConfigError, match=why):
-            async with live(bus, bind=["0.0.0.0"], **settings):
-                pass
+    with PrivateBus() as bus, pytest.raises(ConfigError, match=why):
+        async with live(bus, bind=["0.0.0.0"], **settings):
+            pass
 
 
 def test_a_token_beside_config_toml_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

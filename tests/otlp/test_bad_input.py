@@ -10,8 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from bodies import SCOPE, SECOND, attributes, logs, text
-from google.protobuf.message import Message
+from bodies import SECOND, logs, text
 from inbox import Inbox
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
