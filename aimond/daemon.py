@@ -14,6 +14,7 @@ from typing import Any, Final
 from aimond import __version__, upkeep
 from aimond.activation import Activation
 from aimond.agents.agent import Agent
+from aimond.alarm import Alarm
 from aimond.answers import Answers
 from aimond.bus.connection import session_address
 from aimond.bus.service import Service
@@ -102,8 +103,7 @@ class Daemon:
         ]
         if focus:
             self._takers.append(lambda config: focus.configure(config.sway))
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at, self._clock = 0, Clock(self._time_jumped)
+        self._alarm, self._clock = Alarm(self._spine.deadline, self._tick, _now), Clock(self._time_jumped)
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; ``ready`` is told where. Raises AlreadyRunning, PortInUse or OSError at the start."""
@@ -179,7 +179,7 @@ class Daemon:
             if changes or batch.signal != "metrics":
                 self._publish(changes)
             else:
-                self._set_timer()
+                self._alarm.set()
         except Exception:
             self._counters.not_understood += 1
             _LOG.exception("a %s request was not understood; please report this", batch.signal)
@@ -224,29 +224,17 @@ class Daemon:
 
     def _publish(self, changes: list[Change]) -> None:
         upkeep.publish(self._outputs, changes)
-        self._set_timer()
+        self._alarm.set()
 
-    # -- time: one timer, for the next deadline -----------------------------------------------------
-
-    def _set_timer(self) -> None:
-        """Be woken at the deadline. One that has moved away is left to come: it finds nothing to do and is set anew."""
-        deadline = self._spine.deadline(_now())
-        if deadline is None or (self._timer and self._timer_at <= deadline):
-            return
-        if self._timer:
-            self._timer.cancel()
-        self._timer_at = deadline
-        delay = max(0.0, (deadline - _now()) / SECOND)
-        self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
+    # -- time -----------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        self._timer = None
         self._clock.check()
         self._publish(self._spine.tracker.tick(_now()))
 
     def _time_jumped(self, slept: int, set_: int) -> None:
         _LOG.info("the machine slept for %d s; beside that its clock was set by %d s", slept // SECOND, set_ // SECOND)
-        self._timer_at = 2**63
+        self._alarm.reset()
         self._publish(self._spine.jumped(slept, set_, _now()))
         self._notifier.adopt(Policy.of(self._config.notifications.model_dump()))
 

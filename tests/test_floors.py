@@ -116,6 +116,7 @@ FLOORS = [
     Floor("aimond/historian", "aimond.config aimond.core aimond.history", standard=ANY),
     Floor("aimond/answers", "aimond.core aimond.hooks.message aimond.spine", standard=f"{PURE} logging"),
     Floor("aimond/dial", others="dbus_fast", standard=ANY),
+    Floor("aimond/alarm", "aimond.core", standard=ANY),
     Floor("aimond/clock", standard=ANY),
     Floor("aimond/upkeep", "aimond.core", standard=ANY),
     Floor("aimond/metrics", "aimond.core aimond.meter aimond.spine", "prometheus_client", PURE),
