@@ -151,7 +151,7 @@ async def test_no_web_page_speaks_to_the_grpc_port() -> None:
     """A browser speaks HTTP/2 only over TLS: what it sends in clear is no HTTP/2."""
     taken: list[Batch] = []
     listeners = ports.listen(["127.0.0.1"], 0)
-    async with grpc.receiving(lambda batch: not taken.append(batch), listeners):
+    async with grpc.receiving(lambda batch: not taken.append(batch), listeners):  # noqa: SIM117
         async with site(listeners[0].getsockname()[1]) as (page, done):
             await browse(f"http://evil.test:{page}/", done)
     assert taken == []

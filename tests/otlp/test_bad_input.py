@@ -110,7 +110,7 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 async def post(port: int, sent: bytes, **headers: str) -> int:
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession() as session:  # noqa: SIM117
         async with session.post(f"http://127.0.0.1:{port}/v1/logs", data=sent, headers=headers) as answer:
             return answer.status
 
