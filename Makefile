@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: run test lint unit e2e bench docs deb help
+.PHONY: run test lint unit e2e bench fuzz docs deb help
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ unit:
 e2e:  ## real CLIs (installed the first time, 870 MB), desktops, systemd, packages
 	@tools/setup.sh e2e
 	$(PYTHON) -m pytest tests/e2e $(ARGS)
+
+fuzz:  ## a minute of atheris on each thing that strangers' bytes reach
+	@tools/setup.sh e2e
+	$(PYTHON) -m tests.fuzz $(ARGS)
 
 bench:  ## speed, as ratios against a floor measured in the same run
 	@tools/setup.sh test

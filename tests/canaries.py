@@ -20,7 +20,7 @@ _OF_HOOKS = frozenset(PRIVATE_OF_HOOKS.split())
 
 
 def canary(key: str) -> str:
-    """What stands in place of a private text: an address, a key and a path, so that no rule for one of them hides it."""
+    """What stands in place of a private text: address, key and path, so that no rule for one of them hides it."""
     return f"{CANARY}-{key}@example.org sk-{CANARY}-0123456789 /home/{CANARY}/secret"
 
 

@@ -25,7 +25,9 @@ missing() {
     command -v nix-instantiate >/dev/null || echo nix-bin
     command -v man >/dev/null || echo man-db
     command -v mandoc >/dev/null || echo mandoc
+    command -v openssl >/dev/null || echo openssl
     [ "$target" = test ] && return
+    command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || echo chromium-headless-shell
     command -v node >/dev/null || echo nodejs
     command -v npm >/dev/null || echo npm
     command -v sway >/dev/null || echo sway
@@ -67,8 +69,8 @@ if [ -n "$packages" ]; then
     fi
 fi
 
-extras=$([ "$target" = run ] && echo "" || echo "[test,top]")
-stamp=.venv/.aimond-$([ "$target" = run ] && echo run || echo test)
+case $target in run) extras="" ;; e2e) extras="[test,top,fuzz]" ;; *) extras="[test,top]" ;; esac
+stamp=.venv/.aimond-$target
 if [ ! -x .venv/bin/python ]; then
     say "making .venv"
     python3 -m venv .venv

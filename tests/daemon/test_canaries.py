@@ -39,7 +39,7 @@ def capture(bus: PrivateBus, file: Path) -> Iterator[None]:
 
 async def reaches(file: Path, word: bytes) -> None:
     async with asyncio.timeout(20):
-        while word not in file.read_bytes():
+        while word not in file.read_bytes():  # noqa: ASYNC110, ASYNC240
             await asyncio.sleep(0.02)
 
 
@@ -68,7 +68,7 @@ async def test_no_canary_leaves_the_monitor(
                 explained += [repr(each) for each in await running.reader.explain(session["Id"])]
             await reaches(traffic, b"SessionStateChanged")
         notified = repr(shown.calls) + repr(shown.told)
-    files = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    files = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}  # noqa: ASYNC240
     kept = [file for file in files if "data" in file.parts or "state" in file.parts]
     assert kept and explained and len(notified) > 100 and sent > 50
     assert [str(file) for file, content in files.items() if CANARY.encode() in content] == []

@@ -52,7 +52,7 @@ def take(*records: LogRecord, body: bytes | None = None) -> Spine:
     spine.take(Batch("logs", "protobuf", parsed, NOON))
     session = spine.tracker.sessions.get(("claude-code", "neighbour"))
     assert session is not None, "a bad record took its neighbour along"
-    assert sum(spent.tokens.input for spent in session.models.values()) == 7
+    assert sum(spent.usage.input for spent in session.models.values()) == 7
     spine.tracker.tick(NOON + SECOND)
     return spine
 
@@ -65,7 +65,7 @@ def test_a_number_that_cannot_be_spoils_no_total(key: str, odd: Any) -> None:
     spine = take(log(said(**{key: odd}).items()))
     for session in spine.tracker.sessions.values():
         for spent in session.models.values():
-            assert 0 <= spent.tokens.input < 2**63
+            assert 0 <= spent.usage.input < 2**63
             assert spent.cost is None or 0 <= spent.cost < 2**63
 
 
@@ -110,7 +110,7 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 async def post(port: int, sent: bytes, **headers: str) -> int:
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession() as session:  # noqa: SIM117
         async with session.post(f"http://127.0.0.1:{port}/v1/logs", data=sent, headers=headers) as answer:
             return answer.status
 

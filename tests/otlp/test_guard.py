@@ -54,7 +54,7 @@ async def both(inbox: Inbox, guard: Guard, *hosts: str, cert: Path | None = None
 
 async def posted(port: int, headers: dict[str, str], **how: Any) -> tuple[int, str]:
     url = f"http{'s' if how else ''}://127.0.0.1:{port}/v1/logs"
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession() as session:  # noqa: SIM117
         async with session.post(url, data=body("logs", "json"), headers={**JSON, **headers}, **how) as answer:
             return answer.status, await answer.text()
 
@@ -119,7 +119,7 @@ async def test_another_users_connection_is_refused_once_for_all_it_asks(inbox: I
 
 async def test_a_user_is_asked_for_once_per_connection(inbox: Inbox) -> None:
     asked = []
-    async with both(inbox, Guard(is_foreign=lambda peer: bool(asked.append(peer)))) as (by_http, _):
+    async with both(inbox, Guard(is_foreign=lambda peer: bool(asked.append(peer)))) as (by_http, _):  # noqa: SIM117
         async with aiohttp.ClientSession() as session:
             for _ in range(5):
                 url = f"http://127.0.0.1:{by_http}/v1/logs"
@@ -164,7 +164,7 @@ async def test_what_is_not_loopback_speaks_tls_only(inbox: Inbox, certificate: P
     async with both(inbox, OWN, "0.0.0.0", cert=certificate) as (by_http, by_grpc):
         assert (await posted(by_http, GOOD[0], ssl=trusted))[0] == 200
         assert (await posted(by_http, {}, ssl=trusted))[0] == 401
-        credentials = grpcio.ssl_channel_credentials(Path(f"{certificate}.crt").read_bytes())
+        credentials = grpcio.ssl_channel_credentials(Path(f"{certificate}.crt").read_bytes())  # noqa: ASYNC240
         assert (await called(by_grpc, GOOD[0], credentials))[0] is grpcio.StatusCode.OK
         with pytest.raises(aiohttp.ClientError):
             await posted(by_http, GOOD[0])
