@@ -21,7 +21,7 @@ from aimond.core.turn import SECOND
 from aimond.history.store import Store
 
 # How long rows are collected before they are handed over, seconds; the store takes a little longer to commit them.
-COLLECT: Final = 0.25
+COLLECT: Final = 0.4
 # Sessions silent for longer are not taken back; nobody sends again what is a day old.
 REMEMBERED: Final = 86_400 * SECOND
 SESSIONS: Final = 512
@@ -78,9 +78,7 @@ class Historian:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        rows = self._journal.take(self._tracker.serves, intact=intact)
-        sessions = [replace(row, pid_start=self._started(row.pid)) for row in rows.sessions]
-        self._store.put(replace(rows, sessions=sessions))
+        self._store.put(self._journal.take(self._tracker.serves, self._started, intact=intact))
 
     async def run(self) -> None:
         """Nothing: the store has a thread of its own."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from aimond.core.event import ModelCallFinished
 from aimond.core.price import NO_RATES, Rate, Rates
 from aimond.core.snapshot import Basis
 from aimond.core.usage import Usage
-from aimond.core.value import value
+from aimond.core.value import filled_in, value
 
 DEFAULT: Final = "default"  # the name under which users price unknown models
 OLD: Final = 120  # days
@@ -82,7 +82,7 @@ class Prices:
             return call
         rates = self.rates(call.provider, call.model, call.at, fast=call.fast)
         cost = rates.cost(call.usage)
-        return call if cost is None else replace(call, computed=cost, estimated=rates.estimated)
+        return call if cost is None else filled_in(call, computed=cost, estimated=rates.estimated)
 
     def compare(self, model: str, reported: Decimal, computed: Decimal) -> None:
         """Warn, once per model, when the CLI's price and the table's are more than 5 % apart."""
@@ -114,27 +114,27 @@ class Prices:
                 except LookupError:
                     continue
                 prices = found.get_prices(when, _FAST if fast else None)
-                return replace(_of_table(prices), source=self.source(when), estimated=guess)
+                return replace(_of_table(prices), source=self.source(), estimated=guess)
         return None
 
     # -- where the prices come from -----------------------------------------------------------------
 
-    def source(self, now: datetime) -> str:
+    def source(self) -> str:
         """The library's name and version, and how new its prices are."""
         from genai_prices import __version__
 
-        return f"genai-prices {__version__} ({self.dated(now)})"
+        return f"genai-prices {__version__} ({self.dated()})"
 
-    def dated(self, now: datetime) -> date:
+    def dated(self) -> date:
         """When the table was fetched. The one that comes with the library has no date; it is taken to be of its newest
         price change that is no plan: hardly a week goes by without one, and what is announced lies further ahead."""
         table = self._table = _snapshot()
         fetched: datetime = table.timestamp
-        return fetched.date() if table.from_auto_update else _newest(id(table), now.date())
+        return (None if table.from_auto_update else _newest(id(table))) or fetched.date()
 
     def stale(self, now: datetime) -> str:
-        """What to tell of a table that is old, "" of one that is not."""
-        days = (now.date() - (dated := self.dated(now))).days
+        """What to tell of a table that is old at that time, "" of one that is not."""
+        days = (now.date() - (dated := self.dated())).days
         if days <= OLD:
             return ""
         return (
@@ -194,9 +194,14 @@ def _rate(price: Any) -> Rate | None:
 
 
 def _snapshot() -> Any:
+    return _library()()
+
+
+@cache
+def _library() -> Callable[[], Any]:
     from genai_prices.data_snapshot import get_snapshot
 
-    return get_snapshot()
+    return get_snapshot
 
 
 def updater() -> Any:
@@ -207,11 +212,10 @@ def updater() -> Any:
 
 
 @lru_cache(maxsize=4)
-def _newest(table: int, today: date) -> date:
-    starts = {date.min}
+def _newest(table: int) -> date | None:
+    starts = set[date]()
     for provider in _snapshot().providers:
         for model in provider.models:
             priced = [*(model.prices if isinstance(model.prices, list) else ()), *(model.price_variants or ())]
             starts |= {start for each in priced if (start := getattr(each.constraint, "start_date", None))}
-    known = sorted(start for start in starts if start <= today)
-    return next((late for early, late in reversed(list(pairwise(known))) if (late - early).days <= PLANNED), date.min)
+    return max((late for early, late in pairwise(sorted(starts)) if (late - early).days <= PLANNED), default=None)

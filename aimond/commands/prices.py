@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     today = datetime.fromtimestamp(now // 10**6, UTC)
     old = prices.stale(today)
     if arguments.json:
-        table = {"source": prices.source(today), "date": prices.dated(today).isoformat(), "warning": old}
+        table = {"source": prices.source(), "date": prices.dated().isoformat(), "warning": old}
         listed = [as_json(model, each) for model, each in found.items()]
         print(json.dumps({"table": table, "unit": "USD per million tokens", "models": listed}, indent=2))
         return 0

@@ -27,6 +27,10 @@ _OUTCOMES: Final[dict[State, str]] = {
 }
 
 
+def _nobody_knows(pid: int) -> int:
+    return 0
+
+
 class Journal:
     """Rows of what has happened since they were last taken."""
 
@@ -50,7 +54,7 @@ class Journal:
         if isinstance(event, ev.ModelCallFinished):
             if event.usage is not None:
                 self._calls.append(_call(event))
-        elif isinstance(event, _COUNTED_ONCE) and event.source is Source.LOG and event.key:
+        elif type(event) in _COUNTED_ONCE and event.source is Source.LOG and event.key:
             key = getattr(event, "call", "") or event.key
             self._counted.append(CountedRow(event.agent, event.session, key, event.at))
 
@@ -83,12 +87,14 @@ class Journal:
             )
         )
 
-    def take(self, serves: Callable[[Session], str], *, intact: bool = False) -> Rows:
-        """All that is new. ``serves``: the id of the session that a hidden one works for, "" if none; ``intact``: the
-        monitor stops now, and it will be as it is."""
+    def take(
+        self, serves: Callable[[Session], str], started: Callable[[int], int] = _nobody_knows, *, intact: bool = False
+    ) -> Rows:
+        """All that is new. ``serves``: the id of the session that a hidden one works for, "" if none; ``started``: when
+        the process of that pid did, 0 if nobody knows; ``intact``: the monitor stops now, and it will be as it is."""
         rows = Rows(calls=self._calls, counted=self._counted, crossed=self._crossed)
         for session in self._touched.values():
-            rows.sessions.append(_session(session, serves(session), intact))
+            rows.sessions.append(_session(session, serves(session), started(session.pid), intact))
             rows.turns.extend(_turns(session))
         self._touched, self._calls, self._counted, self._crossed = {}, [], [], []
         return rows
@@ -116,7 +122,8 @@ def _turns(session: Session) -> list[TurnRow]:
     first = session.turn_count - len(session.turns) + 1
     noted, rows = {}, []
     for number, turn in enumerate(session.turns, first):
-        mark = noted[number] = (turn.started, turn.version, turn.announced, turn.acknowledged, session.verdict)
+        word = session.verdict if turn is session.newest else session.main_model  # who says how it ended
+        mark = noted[number] = (turn.started, turn.version, turn.announced, turn.acknowledged, word)
         if session.noted.get(number) != mark:
             rows.append(_turn(session, turn, number))
     session.noted = noted
@@ -149,7 +156,7 @@ def _end(session: Session, turn: Turn) -> tuple[int, str, str]:
     return (claim.at, outcome, claim.source) if claim else (turn.last_at, outcome, Source.LOG)
 
 
-def _session(session: Session, serves: str, intact: bool) -> SessionRow:
+def _session(session: Session, serves: str, pid_start: int, intact: bool) -> SessionRow:
     verdict, asks = session.verdict, session.may_ask
     at, error_class, message = session.last_error
     details: dict[str, Any] = {name: session.detail(name) for name in DETAILS}
@@ -161,6 +168,7 @@ def _session(session: Session, serves: str, intact: bool) -> SessionRow:
         **details,
         project=session.seen.project if session.seen else "",
         pid=session.pid,
+        pid_start=pid_start,
         hidden=session.hidden,
         shown=session.shown,
         hooked=session.hooked,
@@ -187,4 +195,4 @@ def _session(session: Session, serves: str, intact: bool) -> SessionRow:
 
 # What a session says of itself; each of them has a column.
 DETAILS: Final = ("title", "version", "model", "main_model", "directory", "host", "terminal")
-_COUNTED_ONCE: Final = ev.PromptSubmitted | ev.ToolStarted | ev.ToolFinished | ev.ModelCallFailed
+_COUNTED_ONCE: Final = frozenset({ev.PromptSubmitted, ev.ToolStarted, ev.ToolFinished, ev.ModelCallFailed})

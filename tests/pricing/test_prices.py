@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -220,14 +220,24 @@ def test_who_differs_by_more_than_a_twentieth_is_told_of_once() -> None:
 
 def test_an_old_table_says_so_once() -> None:
     told: list[str] = []
-    prices, dated = Prices(warn=told.append), Prices().dated(WHEN)
+    prices, dated = Prices(warn=told.append), Prices().dated()
     fresh, old = (datetime(dated.year, dated.month, dated.day, 12, tzinfo=UTC) + timedelta(n) for n in (0, 121))
     assert prices.stale(fresh) == ""
     for day in (fresh, old, old + timedelta(1)):
         prices.price("anthropic", "claude-opus-5-5", Usage(1), round(day.timestamp()) * MILLION)
     (text,) = told
-    assert f"of {prices.dated(old)}" in text
+    assert f"of {prices.dated()}" in text
     assert "update = true" in text
+
+
+def test_calls_from_before_the_table_do_not_make_it_old() -> None:
+    told: list[str] = []
+    prices, dated = Prices(warn=told.append), Prices().dated()
+    assert dated > date(2026, 8, 1)
+    for days in (1, 100, 300, 500, 1_000):
+        at = datetime(dated.year, dated.month, dated.day, tzinfo=UTC) - timedelta(days)
+        prices.price("anthropic", "claude-opus-5-5", Usage(1), round(at.timestamp()) * MILLION)
+    assert told == []
 
 
 def test_a_fetched_table_is_used_at_once() -> None:
