@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -220,7 +220,7 @@ class _Connection(asyncio.Protocol):
             ("grpc-accept-encoding", b",".join(sorted(_COMPRESSIONS)).decode()),
         ]
         trailers = encode.grpc_status(outcome, reason)
-        try:
+        with suppress(StreamClosedError, StreamIDTooLowError):  # the client gave up meanwhile, or had sent all
             if outcome is Outcome.ACCEPTED:
                 self.h2.send_headers(stream, headers)
                 self.h2.send_data(stream, encode.ACCEPTED_GRPC)
@@ -228,8 +228,6 @@ class _Connection(asyncio.Protocol):
             else:
                 self.h2.send_headers(stream, headers + trailers, end_stream=True)
                 self.h2.reset_stream(stream, ErrorCodes.NO_ERROR)
-        except (StreamClosedError, StreamIDTooLowError):  # the client gave up meanwhile, or had sent all
-            pass
 
     def _send(self) -> None:
         if data := self.h2.data_to_send():

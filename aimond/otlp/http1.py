@@ -36,6 +36,7 @@ class Connection(asyncio.Protocol):
 
     transport: asyncio.Transport
     peer: Peer
+    _body: bytes | bytearray
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -51,11 +52,9 @@ class Connection(asyncio.Protocol):
         self._request: Request | None = None
         self._reply: Reply | None = None
         self._refused: Refused | None = None
-        self._body: bytes | bytearray = b""
-        self._size = 0
-        if self._held:
-            self._server.buffered -= self._held
-            self._held = 0
+        self._body, self._size = b"", 0
+        self._server.buffered -= self._held
+        self._held = 0
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -147,9 +146,8 @@ class Connection(asyncio.Protocol):
         if self._server.buffered > _MAX_BUFFERED:
             raise Refused(Outcome.BUSY, "too much at once")
         if self._timer is None:
-            loop = asyncio.get_running_loop()
             late = Refused(Outcome.TOO_SLOW, f"not all came in {self._server.patience:.0f} seconds")
-            self._timer = loop.call_later(self._server.patience, self._end, late)
+            self._timer = asyncio.get_running_loop().call_later(self._server.patience, self._end, late)
 
     # -- what the parser finds ----------------------------------------------------------------------
 
@@ -178,9 +176,9 @@ class Connection(asyncio.Protocol):
         try:
             self._reply = self._server.service.admit(request)
         except Refused as refused:
+            self._refused = refused
             if may_wait:
                 raise
-            self._refused = refused
         if int(request.headers.get(b"content-length", b"0")) > self._server.max_body:
             raise self._too_large()
         if may_wait and parser.get_http_version() != "1.0":
@@ -238,11 +236,10 @@ class Connection(asyncio.Protocol):
         self._write(self._server.service.refusal(request, refused), True, request.method)
 
     def _write(self, answer: Answer, is_last: bool, method: bytes) -> None:
-        head, content = answer
         if self.transport.is_closing():
             return
         end = b"Connection: close\r\n\r\n" if is_last else b"\r\n"
-        self.transport.write(head + end + (b"" if method == b"HEAD" else content))
+        self.transport.write(answer[0] + end + (b"" if method == b"HEAD" else answer[1]))
         if is_last:
             self._parser = None
             if self.transport.can_write_eof():  # not with TLS
