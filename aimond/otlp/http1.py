@@ -23,8 +23,7 @@ _MAX_UNREAD: Final = 2**20  # answers that their client has not taken yet
 _MAX_DRAINED: Final = 64 * 2**20  # after the last answer
 _LINGER: Final = 5.0  # seconds, for the client to read the last answer: who closes at once may take it back (RST)
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-# All that is kept of a head.
-_KEPT: Final = frozenset(
+_KEPT: Final = frozenset(  # all that is kept of a head
     b"accept authorization connection content-encoding content-length content-type expect host origin sec-fetch-site "
     b"transfer-encoding upgrade x-aimond-token".split()
 )
