@@ -34,8 +34,8 @@ class Sessions(dict[Key, Session]):
         return session
 
     def _make_room(self) -> None:
-        """Drop some of those that nobody sees, several at once: who invents ids must not have all looked at for each.
-        Where all are seen, the one silent for longest goes."""
+        """Drop some of those that nobody sees, several at once, as ids may be invented by the thousand. Where all are
+        seen, the one silent for longest goes."""
         oldest = sorted(self, key=lambda key: (self[key].visible, self[key].last_seen))
         unseen = sum(not session.visible for session in self.values())
         for key in oldest[: max(1, min(unseen, self.kept // PART))]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, cast
 
 from h2.config import H2Configuration
@@ -58,10 +59,8 @@ async def receiving(
     """Serves gRPC on the listening sockets, and closes them at the end; parameters as of ``http.receiving``."""
     receiver = _Receiver(consume, max_body, max_connections, patience, guard, clock)
     loop = asyncio.get_running_loop()
-    accepting = [
-        await loop.create_server(lambda: _Connection(receiver), sock=listener, **tls.options(listener, secure))
-        for listener in listeners
-    ]
+    made = partial(_Connection, receiver)
+    accepting = [await loop.create_server(made, sock=each, **tls.options(each, secure)) for each in listeners]
     try:
         yield
     finally:
@@ -98,7 +97,7 @@ class _Connection(asyncio.Protocol):
         self.h2 = H2Connection(H2Configuration(client_side=False))
         self.calls: dict[int, _Call] = {}
         self.peer = Peer("grpc")
-        self.refused: Refused | None = None  # whatever it asks
+        self.refused: Refused | None = None
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -166,8 +165,7 @@ class _Connection(asyncio.Protocol):
     def _begin(self, stream: int, event: RequestReceived) -> None:
         if self.refused:
             raise self.refused
-        headers: dict[bytes, bytes] = dict(event.headers)
-        self.receiver.guard.check(headers.get(b":authority", headers.get(b"host")), headers)
+        self.receiver.guard.check((headers := dict(event.headers)).get(b":authority", headers.get(b"host")), headers)
         if headers.get(b"content-type", b"").partition(b";")[0].partition(b"+")[0] != b"application/grpc":
             raise Refused(Outcome.UNKNOWN_TYPE, "this port speaks gRPC")
         path = headers.get(b":path", b"").decode("latin-1")

@@ -23,8 +23,7 @@ _MAX_UNREAD: Final = 2**20  # answers that their client has not taken yet
 _MAX_DRAINED: Final = 64 * 2**20  # after the last answer
 _LINGER: Final = 5.0  # seconds, for the client to read the last answer: who closes at once may take it back (RST)
 _GO_ON: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-# All that is kept of a head.
-_KEPT: Final = frozenset(
+_KEPT: Final = frozenset(  # all that is kept of a head
     b"accept authorization connection content-encoding content-length content-type expect host origin sec-fetch-site "
     b"transfer-encoding upgrade x-aimond-token".split()
 )
@@ -140,9 +139,8 @@ class Connection(asyncio.Protocol):
         """Some of a request is here: bound what of it is kept, and for how long."""
         if self._unheard > MAX_HEAD:
             raise Refused(Outcome.HEAD_TOO_LARGE, f"more than {MAX_HEAD} bytes of headers")
-        held = len(self._body)
-        self._server.buffered += held - self._held
-        self._held = held
+        self._server.buffered += len(self._body) - self._held
+        self._held = len(self._body)
         if self._server.buffered > _MAX_BUFFERED:
             raise Refused(Outcome.BUSY, "too much at once")
         if self._timer is None:
@@ -159,8 +157,7 @@ class Connection(asyncio.Protocol):
             self._request.target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        name = name.lower()
-        if name in _KEPT and self._request is not None:
+        if (name := name.lower()) in _KEPT and self._request is not None:
             headers = self._request.headers
             headers[name] = headers[name] + b", " + value if name in headers else value
 
@@ -226,8 +223,8 @@ class Connection(asyncio.Protocol):
                 refused = Refused(Outcome.BUSY, NO_MEMORY)
             except Exception:
                 _LOG.exception("a request was not served; please report this")
-        broken = Refused(Outcome.BROKEN, "an error of the monitor, which its log tells of")
-        return self._server.service.refusal(request, refused or broken)
+        broken = refused or Refused(Outcome.BROKEN, "an error of the monitor, which its log tells of")
+        return self._server.service.refusal(request, broken)
 
     def _end(self, refused: Refused) -> None:
         """The last answer."""
