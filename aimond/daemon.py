@@ -33,7 +33,7 @@ from aimond.desktop.focus import Focus
 from aimond.desktop.notifier import Notifier
 from aimond.desktop.sway import Sway
 from aimond.forward.forwarder import forwarder
-from aimond.historian import Historian, budgets, day_of
+from aimond.historian import Historian, budgets, day_of, tomorrow
 from aimond.history.file import default_path
 from aimond.history.store import Store
 from aimond.hooks.message import Delivered
@@ -103,7 +103,7 @@ class Daemon:
         ]
         if focus:
             self._takers.append(lambda config: focus.configure(config.sway))
-        self._alarm, self._clock = Alarm(self._spine.deadline, self._tick, _now), Clock(self._time_jumped)
+        self._alarm, self._clock = Alarm(self._deadline, self._tick, _now), Clock(self._time_jumped)
 
     async def run(self, ready: Callable[[str], None]) -> None:
         """Serve until cancelled; ``ready`` is told where. Raises AlreadyRunning, PortInUse or OSError at the start."""
@@ -227,6 +227,9 @@ class Daemon:
         self._alarm.set()
 
     # -- time -----------------------------------------------------------------------------------------
+
+    def _deadline(self, now: int) -> int:
+        return min(tomorrow(now), self._spine.deadline(now) or 2**63)  # the totals of today end with it
 
     def _tick(self) -> None:
         self._clock.check()

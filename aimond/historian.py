@@ -123,5 +123,10 @@ def day_of(at: int) -> date:
     return datetime.fromtimestamp(at / SECOND).astimezone().date()
 
 
+def tomorrow(at: int) -> int:
+    """When the local day of a time ends, µs since the epoch."""
+    return _midnight(day_of(at) + timedelta(days=1))
+
+
 def _ended(row: SessionRow, at: int, reason: str) -> SessionRow:
     return replace(row, ended_at=at, end_reason=reason)

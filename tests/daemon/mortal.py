@@ -8,10 +8,11 @@ import random
 import sqlite3
 import time
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ def midnight(zone: timezone) -> datetime:
 
 
 def moved(tape: Tape, begin: int) -> Tape:
-    """The tape as if it had been recorded from then on (µs since the epoch). Not for Codex CLI: the ids of its turns say
-    when they began."""
+    """The tape as if it had been recorded from then on (µs since the epoch). Not for Codex CLI: the ids of its turns
+    say when they began."""
     lines = []
     for line in tape.lines:
         if line.kind == "otlp":
@@ -200,15 +201,18 @@ class Mortal:
         async with self._sender() as session:
             for tape in tapes:
                 for line in tape.lines:
-                    while line.kind == "otlp" and not await self._post(session, line):
-                        await asyncio.sleep(0.02)  # its queue is full
-            async with asyncio.timeout(PATIENCE):
-                while await self._waiting(session):
-                    await asyncio.sleep(0.02)
+                    if line.kind == "otlp":
+                        await until(partial(self._post, session, line))  # its queue may be full
+            await self.understood(session)
 
-    async def _waiting(self, session: ClientSession) -> bool:
-        async with session.get(f"http://127.0.0.1:{self.http}/metrics") as answer:
-            return "aimond_queue_length 0.0" not in await answer.text()
+    async def understood(self, session: ClientSession) -> None:
+        """Wait until all that was sent has been understood."""
+
+        async def nothing_waits() -> bool:
+            async with session.get(f"http://127.0.0.1:{self.http}/metrics") as answer:
+                return "aimond_queue_length 0.0" in await answer.text()
+
+        await until(nothing_waits)
 
     def _sender(self) -> ClientSession:
         return ClientSession(timeout=ClientTimeout(total=10), connector=TCPConnector(force_close=False))
@@ -229,6 +233,14 @@ class Mortal:
         state = Path(self.environment["XDG_STATE_HOME"])
         with sqlite3.connect(f"file:{state}/aimond/history.sqlite3?mode=ro", uri=True) as db:
             return [what for (what,) in db.execute("PRAGMA integrity_check")]
+
+
+async def until(done: Callable[[], Awaitable[bool]]) -> None:
+    """Try again until it is."""
+    end = time.monotonic() + PATIENCE
+    while not await done():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
 
 
 @asynccontextmanager
@@ -256,7 +268,7 @@ async def mortal(home: Path, settings: str = "", **environment: str) -> AsyncIte
 
 
 async def ordeal(monitor: Mortal, tapes: list[Tape], kills: int, chance: random.Random) -> None:
-    """Kill it at random moments, starting up included, while everything is sent to it; then send all of it once more."""
+    """Kill it at random moments, starting up included, while everything is sent to it; then send it all once more."""
     async with monitor.sending(tapes, chance):
         for _ in range(kills):
             await monitor.start()
