@@ -48,8 +48,11 @@ def parser() -> argparse.ArgumentParser:
     usage.add_argument(
         "period", nargs="?", default="today", metavar="PERIOD", help="today, yesterday, week, month or DATE[/DATE]"
     )
-    usage.add_argument("--by", default="agent", choices=["agent", "model", "project", "day", "session"], help="(agent)")
-    usage.add_argument("--csv", action="store_true", help="print CSV")
+    groups = ["agent", "model", "project", "day", "session"]
+    usage.add_argument("--by", default="agent", choices=groups, help="a row for each of these (%(default)s)")
+    form = usage.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print CSV")
+    form.add_argument("--json", action="store_true", help="print JSON")
     waybar = commands.add_parser("waybar", help="print a line of JSON for each change, for Waybar and other bars")
     waybar.add_argument("--start", action="store_true", help="start the monitor if it does not run")
     commands.add_parser("top", help="show all sessions, live, and act on them")
@@ -74,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     install.add_argument("--remove", action="store_true", help="take everything away but settings and history")
     install.add_argument("--no-start", action="store_true", help="enable it, but do not start it now")
     install.add_argument("--dry-run", action="store_true", help="tell what would be done, and do nothing")
-    for command in (status, watch, explain, prices, usage, doctor):
+    for command in (status, watch, explain, prices, doctor):
         command.add_argument("--json", action="store_true", help="print JSON")
     return top
 

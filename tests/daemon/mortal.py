@@ -1,9 +1,10 @@
-"""A monitor as a process that is killed and started again, while tapes are sent to it; and what they come to."""
+"""A monitor as a process that is killed and started again, while tapes are sent to it."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import random
 import sqlite3
 import time
@@ -11,7 +12,6 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,95 +19,14 @@ from typing import Any
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from aimond.bus.client import CallFailed, Monitor, NotRunning
-from aimond.commands.replay import _take as take
-from aimond.core.usage import Spent
 from aimond.otlp.ports import listen
-from aimond.pricing import Prices
 from aimond.sender import _request as request
-from aimond.spine import Spine
-from aimond.tape import Line, Tape, read
+from aimond.tape import Line, Tape
 from tests.busdaemon import PrivateBus
+from tests.daemon.sums import Row, said
 from tests.daemon.test_command_line import AIMOND
 
-TAPES = sorted((Path(__file__).parents[1] / "tapes").rglob("*.tape.jsonl.gz"))
-GROUPS = ("agent", "model", "project", "day", "session")
 PATIENCE = 30.0  # seconds; metrics wait 10 s for the logs of the same calls
-# Of a row of Usage, what Spent has under another name.
-COUNTS = {
-    "InputTokens": "input",
-    "CacheReadTokens": "cache_read",
-    "CacheWriteTokens": "cache_write",
-    "ToolPromptTokens": "tool_prompt",
-    "OutputTokens": "output",
-    "ReasoningTokens": "reasoning",
-}
-Row = dict[str, Any]
-
-
-def noon() -> timezone:
-    """A time zone in which it is about noon: no midnight comes while a test runs."""
-    return timezone(timedelta(hours=12 - datetime.now(UTC).hour))
-
-
-def posix(zone: timezone) -> str:
-    """It as ``TZ`` has it."""
-    return f"AIM{-round(zone.utcoffset(None) / timedelta(hours=1)):+d}"
-
-
-def midnight(zone: timezone) -> datetime:
-    """When today began there."""
-    return datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def moved(tape: Tape, begin: int) -> Tape:
-    """The tape as if it had been recorded from then on (µs since the epoch). Not for Codex CLI: the ids of its turns
-    say when they began."""
-    lines = []
-    for line in tape.lines:
-        if line.kind == "otlp":
-            body, headers = request(line, begin - tape.epoch)
-            again = {"body": base64.b64encode(body).decode(), "content_encoding": "", "transport": "http"}
-            line = Line(line.kind, line.t, {**line.fields, **again, "content_type": headers["Content-Type"]})
-        lines.append(line)
-    return Tape(tape.tool, begin, lines)
-
-
-def of_today(paths: Iterable[Path] = TAPES) -> list[Tape]:
-    """Those tapes, all but Codex CLI's as if they began ten minutes ago."""
-    begin = (int(time.time()) - 600) * 1_000_000
-    return [read(path) if "codex" in path.parts else moved(read(path), begin) for path in paths]
-
-
-def truth(tapes: Iterable[Tape]) -> Spine:
-    """Of those tapes, each played once, from its first request to its last, when no more is waited for."""
-    spine = Spine(pricing=Prices({}))
-    for tape in tapes:
-        for line in tape.lines:
-            take(spine, tape, line, True)
-    spine.tracker.tick(2**62)
-    return spine
-
-
-def by_name(spine: Spine, group: str) -> dict[str, Spent]:
-    """What the rows of ``Usage`` should say, by ``Group``: of ``agent``, ``model`` and ``session``."""
-    sums: dict[str, Spent] = {}
-    tracker = spine.tracker
-    for session in tracker.sessions.values():
-        for model, spent in session.models.items():
-            of = {"agent": session.agent, "model": model, "session": tracker.serves(session) or session.id}[group]
-            sums[of] = sums.get(of, Spent()) + spent
-    return {of: spent for of, spent in sums.items() if spent.requests or spent.usage or spent.cost}
-
-
-def told(spent: Spent) -> Row:
-    """As a row of ``Usage`` says it; the cost to 1e-9 USD."""
-    counts = {name: getattr(spent.usage, field) for name, field in COUNTS.items()}
-    return {"Calls": spent.requests, **counts, "Cost": round(float(spent.cost), 9), "CostBasis": str(spent.basis)}
-
-
-def said(row: Row) -> Row:
-    """The same of a row that was asked for."""
-    return {name: round(row.get("Cost", 0.0), 9) if name == "Cost" else row[name] for name in told(Spent())}
 
 
 @dataclass
@@ -213,6 +132,26 @@ class Mortal:
                 return "aimond_queue_length 0.0" in await answer.text()
 
         await until(nothing_waits)
+
+    async def call(self, at: float, number: int, *, model: str = "claude-opus-5-5", cost: float = 1) -> None:
+        """Tell of a model call of Claude Code's (2.1.330) that ended at that time, seconds since the epoch."""
+        told = {
+            "event.name": "api_request",
+            "session.id": "s",
+            "model": model,
+            "input_tokens": "10",
+            "output_tokens": "1",
+            "cost_usd": str(cost),
+            "request_id": f"req_{number}",
+        }
+        pairs = [{"key": key, "value": {"stringValue": value}} for key, value in told.items()]
+        log = {"timeUnixNano": str(round(at * 1e9)), "attributes": pairs}
+        scope = {"scope": {"name": "com.anthropic.claude_code.events"}, "logRecords": [log]}
+        body = base64.b64encode(json.dumps({"resourceLogs": [{"scopeLogs": [scope]}]}).encode()).decode()
+        line = Line("otlp", 0, {"signal": "logs", "content_type": "application/json", "body": body})
+        async with self._sender() as session:
+            assert await self._post(session, line)
+            await self.understood(session)
 
     def _sender(self) -> ClientSession:
         return ClientSession(timeout=ClientTimeout(total=10), connector=TCPConnector(force_close=False))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from tests.daemon.mortal import TAPES, by_name, mortal, noon, of_today, ordeal, posix, told, truth
+from tests.daemon.mortal import mortal, ordeal
+from tests.daemon.sums import TAPES, by_name, noon, of_today, posix, told, truth
 
 EVER = "2025-01-01/2034-12-31"
 # One of each CLI and version, none of them with tokens that only metrics have counted: those come 10 s later.

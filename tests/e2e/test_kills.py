@@ -5,20 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from tests.daemon.mortal import (
-    GROUPS,
-    Mortal,
-    by_name,
-    midnight,
-    mortal,
-    noon,
-    of_today,
-    ordeal,
-    posix,
-    said,
-    told,
-    truth,
-)
+from tests.daemon.mortal import Mortal, mortal, ordeal
+from tests.daemon.sums import GROUPS, by_name, midnight, noon, of_today, posix, said, told, truth
 
 EVER = "2025-01-01/2034-12-31"
 ROUNDS, KILLS = 5, 10
