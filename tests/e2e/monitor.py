@@ -56,10 +56,12 @@ class Story:
 class Live:
     """A running aimond: where it receives, the lines of its ``log``, and by session id the ``stories`` it told.
 
-    ``places`` is the environment by which hooks find it, and ``aimond setup`` its ports."""
+    ``places`` is the environment by which hooks find it, and ``aimond setup`` its ports; ``environment`` is its own."""
 
-    def __init__(self, http: str, grpc: str, log: list[str], places: dict[str, str]) -> None:
-        self.http, self.grpc, self.log, self.places = http, grpc, log, places
+    def __init__(
+        self, http: str, grpc: str, log: list[str], places: dict[str, str], environment: dict[str, str] | None = None
+    ) -> None:
+        self.http, self.grpc, self.log, self.places, self.environment = http, grpc, log, places, environment or {}
         self.stories: dict[str, Story] = {}
         self._ids: dict[str, str] = {}
         self._told = asyncio.Event()
@@ -116,15 +118,16 @@ class Live:
 
 
 @contextlib.asynccontextmanager
-async def live(directory: Path) -> AsyncIterator[Live]:
-    """Start aimond and follow it; ``directory`` is for its settings."""
+async def live(directory: Path, **environment: str) -> AsyncIterator[Live]:
+    """Start aimond and follow it; ``directory`` is for its settings, ``environment`` what else it is given."""
     config = directory / "aimond" / "config.toml"
     config.parent.mkdir()
     config.write_text(CONFIG.format(http=0, grpc=0))
     with PrivateBus() as bus:
         places = {"XDG_CONFIG_HOME": str(directory), "XDG_RUNTIME_DIR": str(bus.directory)}
         command = [sys.executable, "-m", "aimond", "run"]
-        process = await asyncio.create_subprocess_exec(*command, env={**bus.environment, **places}, stderr=PIPE)
+        given = {**bus.environment, **places, **environment}
+        process = await asyncio.create_subprocess_exec(*command, env=given, stderr=PIPE)
         assert process.stderr
         log: list[str] = []
         where: asyncio.Future[tuple[str, str]] = asyncio.get_running_loop().create_future()
@@ -134,7 +137,7 @@ async def live(directory: Path) -> AsyncIterator[Live]:
                 await client.subscribe()
                 http, grpc = await asyncio.wait_for(where, 20)
                 config.write_text(CONFIG.format(http=http, grpc=grpc))  # for `aimond setup`, which needs real ones
-                monitor = Live(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", log, places)
+                monitor = Live(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", log, places, given)
                 following = asyncio.create_task(monitor.follow(client))
                 yield monitor
             await following
