@@ -86,7 +86,7 @@ complete -c aimond -n '_shtab_aimond_using prices' -l config -xka "(__fish_compl
 complete -c aimond -n '_shtab_aimond_using prices' -l json -d 'print JSON'
 complete -c aimond -n '_shtab_aimond_using; and test $_shtab_aimond_npos -eq 0' -a usage -d 'tokens and money, by day, agent, model, project or session'
 complete -c aimond -n '_shtab_aimond_using usage' -s h -l help -d 'show this help message and exit'
-complete -c aimond -n '_shtab_aimond_using usage' -l by -xka "agent model project day session" -d '(agent)'
+complete -c aimond -n '_shtab_aimond_using usage' -l by -xka "agent model project day session" -d 'a row for each of these (agent)'
 complete -c aimond -n '_shtab_aimond_using usage' -l csv -d 'print CSV'
 complete -c aimond -n '_shtab_aimond_using usage' -l json -d 'print JSON'
 complete -c aimond -n '_shtab_aimond_using usage; and test $_shtab_aimond_npos -eq 0' -ka "today yesterday week month" -d 'today, yesterday, week, month or DATE[/DATE]'
