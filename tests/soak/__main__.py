@@ -18,7 +18,10 @@ def main() -> int:
     minutes, seed = float(os.environ.get("SOAK_MINUTES", "20")), int(os.environ.get("SOAK_SEED", "1"))
     with tempfile.TemporaryDirectory() as home, PrivateBus() as bus:
         soak = Soak(bus, Path(home), seed)
-        wrong = asyncio.run(soak.run(minutes * 60))
+        try:
+            wrong = asyncio.run(soak.run(minutes * 60))
+        finally:
+            soak.monitor.stop(kill=True)
     print("\n".join(soak.table()))
     for each in wrong:
         print(f"WRONG: {each}", file=sys.stderr)

@@ -97,10 +97,10 @@ async def garbage(monitor: Monitor, chance: random.Random) -> None:
 
 async def deaf_reader(monitor: Monitor, chance: random.Random) -> None:
     bus = await MessageBus(monitor.bus.address).connect()
-    await Reader(bus).subscribe()
-    bus._loop.remove_reader(bus._fd)
-    await asyncio.sleep(chance.uniform(0, 5))
-    bus.disconnect()
+    async with Reader(bus) as reader:
+        await reader.subscribe()
+        bus._loop.remove_reader(bus._fd)
+        await asyncio.sleep(chance.uniform(0, 5))
 
 
 # Those after which another process has to be looked at do not happen while growth is measured.
