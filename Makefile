@@ -2,7 +2,7 @@
 PYTHON := .venv/bin/python
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: run test lint unit e2e bench fuzz docs deb help
+.PHONY: run test lint unit e2e bench faults soak fuzz docs deb help
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,14 @@ fuzz:  ## a minute of atheris on each thing that strangers' bytes reach
 bench:  ## speed, as ratios against a floor measured in the same run
 	@tools/setup.sh test
 	$(PYTHON) -m tests.bench
+
+faults:  ## everything that can die does, while tapes play
+	@tools/setup.sh test
+	$(PYTHON) -m pytest tests/faults tests/history/test_faults.py tests/history/test_kill.py tests/bus/test_connection.py tests/desktop/test_restarts.py $(ARGS)
+
+soak:  ## all tapes at random under random faults, for SOAK_MINUTES (20)
+	@tools/setup.sh test
+	$(PYTHON) -m tests.soak
 
 docs:  ## write what is generated anew: docs/dbus.md, the manual, nix/*.json
 	@tools/setup.sh test

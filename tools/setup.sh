@@ -22,6 +22,7 @@ missing() {
     /usr/bin/python3 -c 'import gi' 2>/dev/null || echo python3-gi
     command -v tmux >/dev/null || echo tmux
     command -v chattr >/dev/null || echo e2fsprogs
+    ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || echo faketime
     command -v nix-instantiate >/dev/null || echo nix-bin
     command -v man >/dev/null || echo man-db
     command -v mandoc >/dev/null || echo mandoc

@@ -23,10 +23,13 @@ Used = tuple[int, int, int]  # calls, input and output tokens
 
 @dataclass(frozen=True)
 class Told:
-    """What a story comes to, by its recorded ids: what its sessions used, and those that are there at its end."""
+    """What a story comes to, by its recorded ids: what its sessions used, those that are there at its end, and those
+    that ever were. ``shares``: it has threads that nobody opened, which count under whoever was prompted nearest."""
 
     used: dict[str, Used]
     shown: frozenset[str]
+    seen: frozenset[str]
+    shares: bool
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,9 @@ def _told(tape: tapes.Tape) -> Told:
             before = used.get(owner, (0, 0, 0))
             now = (spent.requests, spent.usage.input, spent.usage.output)
             used[owner] = (before[0] + now[0], before[1] + now[1], before[2] + now[2])
-    return Told(used, frozenset(session.id for session in tracker.shown()))
+    seen = frozenset(session.id for session in tracker.sessions.values() if session.seen)
+    shares = any(session.hidden for session in tracker.sessions.values())
+    return Told(used, frozenset(session.id for session in tracker.shown()), seen, shares)
 
 
 def _requests(path: Path, tape: tapes.Tape) -> Iterator[Request]:
