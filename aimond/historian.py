@@ -21,7 +21,7 @@ from aimond.core.turn import SECOND
 from aimond.history.store import Store
 
 # How long rows are collected before they are handed over, seconds; the store takes a little longer to commit them.
-COLLECT: Final = 0.4
+COLLECT: Final = 0.5
 # Sessions silent for longer are not taken back; nobody sends again what is a day old.
 REMEMBERED: Final = 86_400 * SECOND
 SESSIONS: Final = 512

@@ -57,6 +57,7 @@ class Prices:
     ) -> None:
         self._warn, self._warned = warn, set[str]()
         self._cached = lru_cache(maxsize=1024)(self._find)
+        self._entry = lru_cache(maxsize=256)(self._look_up)
         self.configure(own or {})
         self._table: Any = None
         self._updater: Any = updater() if update else None
@@ -94,6 +95,7 @@ class Prices:
         """The prices of a model at that time, of its fast mode if that is meant."""
         if self._table is not None and _snapshot() is not self._table:
             self._cached.cache_clear()  # a newer one was fetched
+            self._entry.cache_clear()
         return self._cached(provider, model, max(0, min(at // _QUARTER, _LAST_QUARTER)), fast)
 
     def _find(self, provider: str, model: str, quarter: int, fast: bool) -> Rates:
@@ -107,15 +109,21 @@ class Prices:
         self._table = _snapshot()
         if old := self.stale(when):
             self._say("", old)
+        found, guess = self._entry(provider, model)
+        if found is None:
+            return None
+        prices = found.get_prices(when, _FAST if fast else None)
+        return replace(_of_table(prices), source=self.source(), estimated=guess)
+
+    def _look_up(self, provider: str, model: str) -> tuple[Any, bool]:
+        """The table's entry, None if it has none, and whether it is a guess: what takes long."""
         for by, guess in ((provider or None, False), (None, True)):
             if by or guess:
                 try:
-                    _, found = self._table.find_provider_model(plain(model), None, by, None)
+                    return self._table.find_provider_model(plain(model), None, by, None)[1], guess
                 except LookupError:
                     continue
-                prices = found.get_prices(when, _FAST if fast else None)
-                return replace(_of_table(prices), source=self.source(), estimated=guess)
-        return None
+        return None, True
 
     # -- where the prices come from -----------------------------------------------------------------
 
@@ -128,7 +136,7 @@ class Prices:
     def dated(self) -> date:
         """When the table was fetched. The one that comes with the library has no date; it is taken to be of its newest
         price change that is no plan: hardly a week goes by without one, and what is announced lies further ahead."""
-        table = self._table = _snapshot()
+        table = _snapshot()
         fetched: datetime = table.timestamp
         return (None if table.from_auto_update else _newest(id(table))) or fetched.date()
 

@@ -24,7 +24,7 @@ _COUNTED: Final = {
     for state in (State.WORKING, State.WAITING, State.COMPLETED, State.QUIET, State.FAILED)
 }
 _NEEDS_USER: Final = (State.WAITING, State.FAILED)
-_UNASKED: Final = (State.WORKING, State.IDLE)
+_UNASKED: Final = RANK[State.WORKING]  # and idle: among those, the one heard of last
 
 
 def summary(sessions: list[SessionSnapshot]) -> dict[str, Any]:
@@ -32,22 +32,18 @@ def summary(sessions: list[SessionSnapshot]) -> dict[str, Any]:
     states = [session.state for session in sessions if not session.parent]
     # What a sub-agent has finished is its parent's to use; only what needs the user is told of it.
     urgent = [session for session in sessions if not session.parent or session.state in _NEEDS_USER] or sessions
-    shown = [session.state for session in urgent]
-    state = next((state for state in RANK if state in shown), None)
+    shown = {session.state for session in urgent}
     return {
-        "State": str(state) if state else "none",
+        "State": str(next((state for state in RANK if state in shown), "none")),
         "SessionCount": len(states),
         **{name: states.count(state) for name, state in _COUNTED.items()},
-        "CurrentSession": _current(urgent, state),
+        "CurrentSession": path(min(urgent, key=_by_need)) if urgent else "/",
     }
 
 
-def _current(urgent: list[SessionSnapshot], state: State | None) -> str:
-    if state is None:
-        return "/"
-    asks = urgent if state in _UNASKED else most_urgent([session for session in urgent if session.state is state])[:1]
-    latest = max([session.last_activity for session in asks])
-    return path(min([one for one in asks if one.last_activity == latest], key=lambda session: RANK[session.state]))
+def _by_need(session: SessionSnapshot) -> tuple[int, int, int, str]:
+    rank = RANK[session.state]
+    return min(rank, _UNASKED), -session.last_activity, rank, session.id
 
 
 def totals(source: Source) -> dict[str, Any]:

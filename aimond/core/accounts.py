@@ -36,13 +36,13 @@ class Accounts:
         self._held: dict[Session, int] = {}
         self._crossed: list[BudgetCrossed] = []
 
-    def priced(self, event: ev.Event) -> ev.Event:
-        """The event; a call with its price by the table."""
-        if type(event) is ev.ModelCallFinished and event.usage is not None:
-            event = self.pricing.priced(event)
-            if event.cost is not None and event.computed is not None and not event.estimated:
-                self.pricing.compare(event.model, event.cost, event.computed)
-        return event
+    def priced(self, call: ev.ModelCallFinished) -> ev.ModelCallFinished:
+        """The call with its price by the table."""
+        if call.usage is not None:
+            call = self.pricing.priced(call)
+            if call.cost is not None and call.computed is not None and not call.estimated:
+                self.pricing.compare(call.model, call.cost, call.computed)
+        return call
 
     def called(self, session: Session, call: ev.ModelCallFinished) -> None:
         """Count a call, which its session has counted."""

@@ -59,19 +59,21 @@ class Board:
 
     def take(self, changes: Sequence[Change], now: int, silent: Callable[[Kind], bool]) -> list[Entry]:
         """The entries that are different after these changes; while ``silent`` says so, nothing new is."""
-        if not (self._entries or self._held or any(type(change) in NEWS for change in changes)):
+        if not (self._entries or self._held or not NEWS.isdisjoint(map(type, changes))):
             return []
         sessions: dict[Key, SessionSnapshot] = {}
         news: dict[Key, Notice] = {}
         removed: dict[Key, str] = {}
         for change in changes:
+            kind = type(change)
             if isinstance(change, SessionChange):
                 key = change.session.agent, change.session.id
                 sessions[key] = change.session
-                removed.pop(key, None)
                 if isinstance(change, SessionRemoved):
                     removed[key] = change.reason
-            if type(change) in NEWS and (notice := notice_of(change, self.policy.show_cost)):
+                elif removed:
+                    removed.pop(key, None)
+            if kind in NEWS and (notice := notice_of(change, self.policy.show_cost)):
                 news[notice.key] = notice
         wanted = [notice for notice in news.values() if self._is_news(notice, sessions, removed)]
         taking_over = {notice.key for notice in wanted if notice.kind in STATE_OF}

@@ -6,12 +6,13 @@ number of times. ``pid`` is the process the session lives in, 0 when unknown."""
 
 from __future__ import annotations
 
+from dataclasses import field
 from decimal import Decimal
 from enum import StrEnum
 
 from aimond.core.evidence import Source
-from aimond.core.usage import NOTHING, Spent, Usage
-from aimond.core.value import named
+from aimond.core.usage import NOTHING, Spent, Usage, of_call
+from aimond.core.value import filled_in, named
 
 
 class Outcome(StrEnum):
@@ -104,17 +105,14 @@ class ModelCallFinished(Event):
     fast: bool = False
     computed: Decimal | None = None
     estimated: bool = False
+    _spent: Spent | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def spent(self) -> Spent:
-        """What this one call used; what the CLI says of its price goes before what a table does."""
-        if self.usage is None:
-            return NOTHING
-        if self.computed is None:
-            return Spent(1, self.usage, self.cost or NOTHING.cost, int(self.cost is not None))
-        if self.cost is None:
-            return Spent(1, self.usage, self.computed, 0, 1, int(self.estimated), self.computed, 1)
-        return Spent(1, self.usage, self.cost, 1, 0, 0, self.computed, 1)
+        """What this one call used. It is kept: not to be asked for before the tracker has filled in what it knows."""
+        if self._spent is None:
+            filled_in(self, _spent=of_call(self.usage, self.cost, self.computed, self.estimated))
+        return self._spent or NOTHING
 
 
 @named

@@ -13,7 +13,6 @@ from aimond.core.session import Session
 from aimond.core.snapshot import State
 from aimond.core.state import Patience
 from aimond.core.turn import Turn
-from aimond.core.usage import total
 from aimond.core.verdict import Resumed, Verdict
 
 RESTART: Final = "restart"
@@ -31,7 +30,7 @@ def session(past: Past, patience: Patience, now: int) -> Session:
         made.say(name, getattr(row, name), row.last_at)
     if row.asks >= 0:
         made.asks.note(row.last_at, bool(row.asks))
-    made.models, made.spent = dict(past.models), total(past.models.values())
+    made.models = dict(past.models)
     made.tool_calls, made.errors = row.tool_calls, row.errors
     made.last_error = (row.last_error_at, row.last_error_class, row.last_error)
     made.started_at, made.last_at, made.last_seen = row.started_at, row.last_at, row.last_seen

@@ -75,11 +75,12 @@ def _state(session: Session, last: Verdict, snapshot: SessionSnapshot, now: int)
 
 def _completed_turns(session: Session, snapshot: SessionSnapshot) -> Iterator[TurnCompleted]:
     """Each turn that is done and was not announced yet, the older ones too: their proof may come late."""
+    newest = session.newest
     for turn in session.turns:
-        if turn.announced or (turn is not session.newest and turn.version == turn.reviewed):
+        if turn.announced or (turn is not newest and turn.version == turn.reviewed):
             continue
         turn.reviewed = turn.version
-        proof = _newest_proof(session) if turn is session.newest else _older_proof(session, turn)
+        proof = _newest_proof(session) if turn is newest else _older_proof(session, turn)
         if proof:
             turn.announced = True
             yield _announcement(session, turn, snapshot, proof)

@@ -16,7 +16,7 @@ from aimond.core.keys import KEPT, Keys
 from aimond.core.snapshot import SessionSnapshot, State
 from aimond.core.state import Patience
 from aimond.core.turn import SAME_PROMPT, Turn
-from aimond.core.usage import NOTHING, Spent
+from aimond.core.usage import Spent, total
 from aimond.core.verdict import Resumed, Verdict
 
 TURNS_KEPT: Final = 6
@@ -35,7 +35,7 @@ class Session:
         self.told_parent = self.traced_parent = self.filed = ""
         self.prompts: list[int] = []
         self.models: dict[str, Spent] = {}
-        self.spent, self.books = NOTHING, Books()
+        self.books = Books()
         self.tools: set[str] = set()
         self.tool_calls = self.errors = 0
         self.last_error = (0, "", "")
@@ -55,17 +55,15 @@ class Session:
         """Take an event in: as what, or None if it was known already."""
         if event.key and not self.keys.add(event.key):
             return None
-        again = self.keys.counted(event.key)
+        again, at = self.keys.counted(event.key), event.at
         if again and isinstance(event, ev.ModelCallFinished):
             event = replace(event, usage=None, told=event.usage)
         elif self.resumed and isinstance(event, ev.PromptSubmitted) and self._is_old(event):
             return None
-        self.last_seen = max(self.last_seen, seen)
+        self.last_seen, self.last_at = max(self.last_seen, seen), max(self.last_at, at)
         if event.source is Source.LOG:
-            self.logged_at = max(self.logged_at, event.at)
-        if event.at:
-            self.last_at = max(self.last_at, event.at)
-            self.started_at = min(self.started_at or event.at, event.at)
+            self.logged_at = max(self.logged_at, at)
+        self.started_at = min(self.started_at or at, at or self.started_at)
         self._collect(event, again)
         return event
 
@@ -80,8 +78,7 @@ class Session:
             count(self, event)
         if kind in _NO_FACTS:
             return
-        if kind in _SHOWING:
-            self.shown = True
+        self.shown = self.shown or kind in _SHOWING
         turn = self.turn_at(event.at)
         turn.add(event)
         if turn.wake_ups:
@@ -101,8 +98,7 @@ class Session:
         if event.parent != self.id:
             self.told_parent = event.parent or self.told_parent
         self.asks.note(event.at, event.asks)
-        self.hidden = self.hidden or event.hidden
-        self.shown = self.shown or event.shows
+        self.hidden, self.shown = self.hidden or event.hidden, self.shown or event.shows
 
     def say(self, name: str, value: str, at: int) -> None:
         """Keep the newest word on an attribute."""
@@ -123,7 +119,11 @@ class Session:
     def book(self, model: str, spent: Spent) -> None:
         """Count it under that model."""
         self.models[model] = self.models[model] + spent if model in self.models else spent
-        self.spent += spent
+
+    @property
+    def spent(self) -> Spent:
+        """What all of its models used."""
+        return total(self.models.values())
 
     def _count_tool(self, event: ev.ToolStarted | ev.ToolFinished) -> None:
         if event.source is not Source.LOG:
@@ -185,7 +185,7 @@ class Session:
         for turn in reversed(self.turns):
             if event.turn and event.turn in turn.prompts.values():
                 return turn
-        near = [t for t in self.turns if event.source not in t.prompts and abs(t.started - event.at) <= SAME_PROMPT]
+        near = [t for t in self.turns if abs(t.started - event.at) <= SAME_PROMPT and event.source not in t.prompts]
         return min(near, key=lambda turn: abs(turn.started - event.at), default=None)
 
     def _new_turn(self, at: int) -> Turn:

@@ -56,12 +56,17 @@ def derive(session: Session, now: int, busy_child: bool) -> Verdict:
     turn = session.newest
     if not turn.started and not turn.tool_started and not turn.questions.asked:
         return Verdict(State.IDLE, since=session.started_at)
-    verdict = _resumed(session, turn, now) or next(
-        verdict for row in TABLE if (verdict := row(session, turn, now, busy_child))
-    )
+    verdict = _resumed(session, turn, now) or _by_table(session, turn, now, busy_child)
     if verdict.state in _SEEN_WITH.get(turn.acknowledged, ()):
         return replace(verdict, state=State.IDLE, record="acknowledged", seen=verdict.state)
     return verdict
+
+
+def _by_table(session: Session, turn: Turn, now: int, busy_child: bool) -> Verdict:
+    for row in TABLE:
+        if verdict := row(session, turn, now, busy_child):
+            return verdict
+    raise AssertionError("the last row always applies")
 
 
 def derive_ended(session: Session) -> Verdict:

@@ -68,13 +68,7 @@ class Tracker:
     def apply(self, events: Iterable[ev.Event], now: int) -> list[Change]:
         """Take in what one request said; changes are compared once, at its end."""
         for event in events:
-            if told := _OF_PROCESSES.get(type(event)):
-                told(self._lives, event)
-            elif isinstance(event, MONEY):
-                if self.accounts.told(self.sessions[event.agent, event.session], event, now):
-                    self._touched[event.agent, event.session] = None
-            else:
-                self._session_event(event, now)
+            _TAKE.get(type(event), Tracker._session_event)(self, event, now)
         return self.reviews.changes(now)
 
     def tick(self, now: int) -> list[Change]:
@@ -119,10 +113,17 @@ class Tracker:
 
     # -- events -------------------------------------------------------------------------------------
 
+    def _of_process(self, event: ev.Event, now: int) -> None:
+        _OF_PROCESSES[type(event)](self._lives, event)
+
+    def _of_money(self, event: ev.TurnPriced | ev.UsageMeasured, now: int) -> None:
+        if self.accounts.told(self.sessions[event.agent, event.session], event, now):
+            self._touched[event.agent, event.session] = None
+
     def _session_event(self, event: ev.Event, now: int) -> None:
         key = (event.agent, event.session)
         session = self.sessions[key]
-        news = session.add(self.accounts.priced(event), now)
+        news = session.add(self.accounts.priced(event) if type(event) is ev.ModelCallFinished else event, now)
         if news is None:
             return
         if self.journal is not None:
@@ -206,6 +207,11 @@ _OF_PROCESSES: Final[dict[type[ev.Event], Callable[[Lives, Any], None]]] = {
     ev.ProcessStarted: Lives.started,
     ev.ProcessExited: Lives.exited,
     ev.UserActed: Lives.typed,
+}
+# All others are of sessions.
+_TAKE: Final[dict[type[ev.Event], Callable[[Tracker, Any, int], None]]] = {
+    **dict.fromkeys(_OF_PROCESSES, Tracker._of_process),
+    **dict.fromkeys(MONEY, Tracker._of_money),
 }
 _NOTE: Final[dict[type[ev.Event], Callable[[Tracker, Session, Any], None]]] = {
     ev.PromptSubmitted: Tracker._prompted,

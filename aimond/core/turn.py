@@ -212,7 +212,7 @@ class Turn:
 
     def move_to(self, other: Turn, at: int) -> None:
         """Hand over the facts from ``at`` on: they belong to a turn that became known only now."""
-        moved = [event for event in self.events if event.at >= at]
+        moved = [event for event in self.events if event.at >= at] if self.last_at >= at else []
         if not moved and not other.events:
             self.version += 1  # it is not the newest any more, which is news too
             return

@@ -110,12 +110,23 @@ _SPENT: Final = tuple(each.name for each in fields(Spent))[1:]
 NOTHING: Final = Spent()
 
 
+def of_call(usage: Usage | None, cost: Decimal | None, computed: Decimal | None, estimated: bool) -> Spent:
+    """What one call used; what the CLI says of its price goes before what a table does."""
+    if usage is None:
+        return NOTHING
+    if computed is None:
+        return Spent(1, usage, cost or NOTHING.cost, int(cost is not None))
+    if cost is None:
+        return Spent(1, usage, computed, 0, 1, int(estimated), computed, 1)
+    return Spent(1, usage, cost, 1, 0, 0, computed, 1)
+
+
 def total(parts: Iterable[Spent]) -> Spent:
     """The sum of all parts."""
-    whole = NOTHING
+    whole: Spent | None = None
     for part in parts:
-        whole += part
-    return whole
+        whole = part if whole is None else whole + part
+    return whole or NOTHING
 
 
 def by_model(*parts: Mapping[str, Spent]) -> dict[str, Spent]:

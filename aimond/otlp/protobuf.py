@@ -7,12 +7,14 @@ seldom read, that they are not even parsed unless their name is wanted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from aimond.otlp import isotime, shallow
 from aimond.otlp.record import Attributes, Batch, LogsIgnored, Record, Signal, SpansWanted, Value, all_logs
@@ -24,6 +26,7 @@ _REQUESTS: Final[dict[Signal, Any]] = {
 }
 _SCALARS: Final = frozenset({"string_value", "bool_value", "int_value", "double_value"})
 _STATUS_ERROR: Final = 2  # opentelemetry.proto.trace.v1.Status.STATUS_CODE_ERROR
+_SHORT: Final = 4096  # bytes of a sender's attributes; the longest seen are 1.2 kB
 _CUMULATIVE: Final = 2  # opentelemetry.proto.metrics.v1.AGGREGATION_TEMPORALITY_CUMULATIVE
 
 
@@ -87,7 +90,7 @@ def _innermost(message: Any, resources: str, scopes: str, items: str) -> Iterato
 
 def _logs(request: Any, logs_ignored: LogsIgnored) -> Iterator[Record]:
     for of_resource in request.resource_logs:
-        resource = _attributes(of_resource.resource.attributes)
+        resource = _sender(of_resource.resource)
         for of_scope in of_resource.scope_logs:
             scope = of_scope.scope.name
             ignored, place = logs_ignored(scope), 0
@@ -114,7 +117,7 @@ def _logs(request: Any, logs_ignored: LogsIgnored) -> Iterator[Record]:
 
 def _spans(request: Any, spans_wanted: SpansWanted) -> Iterator[Record]:
     for of_resource in request.resource_spans:
-        resource = _attributes(of_resource.resource.attributes)
+        resource = _sender(of_resource.resource)
         for of_scope in of_resource.scope_spans:
             scope = of_scope.scope.name
             for span in shallow.spans(of_scope.spans, spans_wanted(scope, resource)):
@@ -136,7 +139,7 @@ def _spans(request: Any, spans_wanted: SpansWanted) -> Iterator[Record]:
 
 def _points(request: Any, names_wanted: SpansWanted) -> Iterator[Record]:
     for of_resource in request.resource_metrics:
-        resource = _attributes(of_resource.resource.attributes)
+        resource = _sender(of_resource.resource)
         for of_scope in of_resource.scope_metrics:
             scope = of_scope.scope.name
             names = names_wanted(scope, resource) or ()
@@ -164,6 +167,17 @@ def _name(attributes: Sequence[Any], guess: int) -> tuple[str, int]:
         if pair.key == "event.name":
             return pair.value.string_value, place
     return "", 0
+
+
+def _sender(resource: Any) -> Attributes:
+    """Its attributes, which come with each of its requests and are mostly the same: those are read once."""
+    written = resource.SerializeToString()
+    return _known_sender(written) if len(written) <= _SHORT else _attributes(resource.attributes)
+
+
+@lru_cache(maxsize=64)
+def _known_sender(written: bytes) -> Attributes:
+    return _attributes(Resource.FromString(written).attributes)
 
 
 def _attributes(pairs: Iterable[Any]) -> Attributes:
