@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from aimond.config import Config
@@ -125,7 +126,12 @@ def day_of(at: int) -> date:
 
 def tomorrow(at: int) -> int:
     """When the local day of a time ends, µs since the epoch."""
-    return _midnight(day_of(at) + timedelta(days=1))
+    return _end_of_day(at // ledger.BUCKET)
+
+
+@lru_cache(maxsize=8)  # it is asked with every request
+def _end_of_day(quarter: int) -> int:
+    return _midnight(day_of(quarter * ledger.BUCKET) + timedelta(days=1))
 
 
 def _ended(row: SessionRow, at: int, reason: str) -> SessionRow:

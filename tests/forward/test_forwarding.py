@@ -171,7 +171,7 @@ async def test_an_upstream_away_for_the_whole_run_gets_it_in_the_next(bus: Priva
 
 
 async def test_a_sender_that_is_killed_is_started_again_and_loses_nothing(bus: PrivateBus, upstream: Upstream) -> None:
-    async with live(bus, more=to(upstream)) as running:
+    async with live(bus, more=to(upstream), but="it is started again") as running:
         await post(running, log("one"))
         await until(lambda: upstream.logs() == ["one"])
         (child,) = senders()
@@ -216,7 +216,7 @@ async def test_a_spool_in_use_is_waited_for_and_hurts_nobody(bus: PrivateBus, up
     from aimond.forward.spool import Spool
 
     other = Spool(state, 10**6)
-    async with live(bus, more=to(upstream)) as running:
+    async with live(bus, more=to(upstream), but="it is started again") as running:
         assert await post(running, log("one")) == 200
         await until(lambda: state_is(running, "dropping"))
         other.close()
