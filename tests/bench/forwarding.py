@@ -16,7 +16,7 @@ from tests.bench.servers import CONFIG, Server, started
 from tests.bench.turns import APART, turns
 from tests.busdaemon import PrivateBus
 
-BARS: Final = ((50, 1.1), (99, 1.5))  # percentiles; of the rarest hundredth a run has ten samples
+BARS: Final = ((50, 1.2), (99, 2.0))  # percentiles; of the rarest hundredth a run has ten samples
 FORWARD: Final = """
 [history]
 enabled = false

@@ -37,7 +37,7 @@ WAITS: Final = 200
 WRITE_BAR: Final = 3.0
 # The bare sum looks at every call; without sums by quarter of an hour so would aimond, and could not be below 1.
 MONTH_BAR: Final = 0.5
-LAG_BAR: Final = 3.0
+LAG_BAR: Final = 5.0
 _PLAIN: Final = "agent, session, key, at, model, provider, requests, i, r, w, t, o, n, cost, basis"
 _KEY: Final = "PRIMARY KEY (agent, session, key)) WITHOUT ROWID"
 _ADD_UP: Final = "SELECT model, sum(requests), sum(i), sum(r), sum(w), sum(t), sum(o), sum(n), sum(cost) FROM plain"
