@@ -46,17 +46,15 @@ class Soak:
         self.newest: deque[str] = deque(maxlen=60)
         self.recent: deque[tuple[float, Post]] = deque()
         self.figures: dict[str, Any] = {}
-        self.lock = asyncio.Lock()
+        self.is_over = False
 
     async def run(self, seconds: float) -> list[str]:
         began = time.monotonic()
         async with ClientSession(timeout=ClientTimeout(PATIENCE)) as self.session:
             faults = asyncio.ensure_future(self._faults(began, seconds))
             await self._tell(began, seconds)
-            faults.cancel()
-            with suppress(asyncio.CancelledError):
-                await faults
-            self.monitor.bus.resume()
+            self.is_over = True
+            await faults
             await asyncio.sleep(12)  # what only metrics tell of is waited for, 10 s
             self._measure("end")
             wrong = [*await self._compare(), *self._grown()]
@@ -89,9 +87,8 @@ class Soak:
         number = self.done["stories"]
         for recorded, used in one.truth.used.items():
             self.expected[new_id(recorded, number)] = used
-            if one.truth.shares:
-                self.shared.add(new_id(recorded, number))
         shown = {new_id(recorded, number) for recorded in one.truth.shown}
+        self.shared |= {new_id(recorded, number) for recorded in one.truth.shared if len(recorded) == 36}
         self.known |= {new_id(recorded, number) for recorded in one.truth.seen}
         self.newest.extend(shown)
         return one.anew(number, time.time_ns())
@@ -120,7 +117,7 @@ class Soak:
     # -- what happens -------------------------------------------------------------------------------
 
     async def _faults(self, began: float, seconds: float) -> None:
-        while True:
+        while not self.is_over:
             await asyncio.sleep(self.chance.uniform(0, 2 * BREATH))
             ends = ENDS if time.monotonic() - began < ENDING * seconds else ()
             await self._happens(self.chance.choice((*OTHERS, *ends)))
@@ -128,7 +125,7 @@ class Soak:
     async def _happens(self, fault: Fault) -> None:
         before = self.monitor.pid
         at = time.monotonic()
-        with suppress(NotRunning):
+        with suppress(NotRunning, OSError, EOFError):  # one fault may hinder another
             await fault(self.monitor, self.chance)
         self.happened[fault.__name__] += 1
         if self.monitor.pid != before:

@@ -24,12 +24,13 @@ Used = tuple[int, int, int]  # calls, input and output tokens
 @dataclass(frozen=True)
 class Told:
     """What a story comes to, by its recorded ids: what its sessions used, those that are there at its end, and those
-    that ever were. ``shares``: it has threads that nobody opened, which count under whoever was prompted nearest."""
+    that ever were. ``shared``: all, if it has threads that nobody opened: these count under whoever was prompted
+    nearest, be it of another story."""
 
     used: dict[str, Used]
     shown: frozenset[str]
     seen: frozenset[str]
-    shares: bool
+    shared: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,9 @@ def _told(tape: tapes.Tape) -> Told:
             now = (spent.requests, spent.usage.input, spent.usage.output)
             used[owner] = (before[0] + now[0], before[1] + now[1], before[2] + now[2])
     seen = frozenset(session.id for session in tracker.sessions.values() if session.seen)
-    shares = any(session.hidden for session in tracker.sessions.values())
-    return Told(used, frozenset(session.id for session in tracker.shown()), seen, shares)
+    hides = any(session.hidden for session in tracker.sessions.values())
+    shared = frozenset(session.id for session in tracker.sessions.values() if hides)
+    return Told(used, frozenset(session.id for session in tracker.shown()), seen, shared)
 
 
 def _requests(path: Path, tape: tapes.Tape) -> Iterator[Request]:
