@@ -12,12 +12,13 @@ from contextlib import ExitStack, closing, suppress
 from typing import Final
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
+from dbus_fast import Message
 from dbus_fast.aio import MessageBus
 
-from aimond.bus.client import Monitor as Reader
 from tests.soak.monitor import Monitor
 
 Fault = Callable[[Monitor, random.Random], Awaitable[None]]
+_BUS: Final = "org.freedesktop.DBus"
 HEAD: Final = b"POST /v1/logs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
 
 
@@ -54,8 +55,10 @@ async def history_locked(monitor: Monitor, chance: random.Random) -> None:
 async def no_descriptors(monitor: Monitor, chance: random.Random) -> None:
     before = resource.prlimit(monitor.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(monitor.pid, resource.RLIMIT_NOFILE, (monitor.files + chance.randrange(3), before[1]))
-    await asyncio.sleep(chance.uniform(0, 2))
-    resource.prlimit(monitor.pid, resource.RLIMIT_NOFILE, before)
+    try:
+        await asyncio.sleep(chance.uniform(0, 2))
+    finally:
+        resource.prlimit(monitor.pid, resource.RLIMIT_NOFILE, before)
 
 
 async def crowd(monitor: Monitor, chance: random.Random) -> None:
@@ -97,10 +100,12 @@ async def garbage(monitor: Monitor, chance: random.Random) -> None:
 
 async def deaf_reader(monitor: Monitor, chance: random.Random) -> None:
     bus = await MessageBus(monitor.bus.address).connect()
-    async with Reader(bus) as reader:
-        await reader.subscribe()
+    try:
+        await bus.call(Message(_BUS, "/org/freedesktop/DBus", _BUS, "AddMatch", signature="s", body=["type='signal'"]))
         bus._loop.remove_reader(bus._fd)
         await asyncio.sleep(chance.uniform(0, 5))
+    finally:
+        bus.disconnect()
 
 
 # Those after which another process has to be looked at do not happen while growth is measured.

@@ -23,7 +23,7 @@ from tests.soak.stories import PATHS, Story, Used, new_id, story
 
 AT_ONCE: Final = 20  # stories
 PER_SECOND: Final = 150  # requests
-BREATH: Final = 2.0  # seconds between faults
+BREATH: Final = 1.0  # seconds between faults
 AGAIN: Final = 5.0  # seconds: what was sent so long before the monitor ended is sent again, as exporters do
 EVER: Final = "2025-01-01/2029-12-31"
 ENDING: Final = 0.4  # of the time, during which the monitor is killed too; growth is measured afterwards
@@ -117,16 +117,24 @@ class Soak:
     # -- what happens -------------------------------------------------------------------------------
 
     async def _faults(self, began: float, seconds: float) -> None:
+        """Each once, in another order each time."""
+        left: list[Fault] = []
         while not self.is_over:
             await asyncio.sleep(self.chance.uniform(0, 2 * BREATH))
             ends = ENDS if time.monotonic() - began < ENDING * seconds else ()
-            await self._happens(self.chance.choice((*OTHERS, *ends)))
+            left = [fault for fault in left if fault not in ENDS or ends]
+            if not left:
+                left = self.chance.sample((*OTHERS, *ends), len(OTHERS) + len(ends))
+            await self._happens(left.pop())
 
     async def _happens(self, fault: Fault) -> None:
         before = self.monitor.pid
         at = time.monotonic()
-        with suppress(NotRunning, OSError, EOFError):  # one fault may hinder another
-            await fault(self.monitor, self.chance)
+        try:
+            with suppress(ConnectionError, FileNotFoundError, EOFError):  # one fault may hinder another
+                await asyncio.wait_for(fault(self.monitor, self.chance), PATIENCE)
+        except TimeoutError:
+            raise AssertionError(f"{fault.__name__} has not ended in {PATIENCE:g} s") from None
         self.happened[fault.__name__] += 1
         if self.monitor.pid != before:
             for sent, post in list(self.recent):
