@@ -34,7 +34,6 @@ missing() {
     command -v sway >/dev/null || echo sway
     command -v foot >/dev/null || echo foot
     command -v unshare >/dev/null || echo util-linux
-    ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || echo libfaketime
     [ -d /usr/share/fonts/truetype/dejavu ] || echo fonts-dejavu-core
     command -v i3 >/dev/null || echo i3-wm
     command -v Xvfb >/dev/null || echo xvfb
