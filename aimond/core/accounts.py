@@ -57,10 +57,10 @@ class Accounts:
 
     def _spend(self, session: Session, at: int, model: str, spent: Spent) -> None:
         self.ledger.add(at, spent)
-        self.tally.add(session.agent, model, spent)
+        whose = self._served(session) or session
+        project = whose.seen.project if whose.seen else ""
+        self.tally.add(session.agent, model, project, spent)
         if self.budgets:
-            whose = self._served(session) or session
-            project = whose.seen.project if whose.seen else ""
             self._cross(self.budgets.count(at, session.agent, whose.id, project, model, spent), whose)
 
     def _cross(self, crossings: Iterable[Crossing], session: Session | None) -> None:
@@ -130,6 +130,11 @@ class Accounts:
     def review(self, session: Session) -> None:
         """The same for one session, as soon as its logs are known to be complete: a later one has come, or its end."""
         if session in self._held and (session.ended_at or session.logged_at > session.books.measured.until):
+            self._settle_all(session)
+
+    def close(self, session: Session) -> None:
+        """The same for one that is put away: should a log still come, it is counted in place of what metrics told."""
+        if session in self._held:
             self._settle_all(session)
 
     def _settle_all(self, session: Session) -> None:

@@ -59,7 +59,7 @@ class Board:
 
     def take(self, changes: Sequence[Change], now: int, silent: Callable[[Kind], bool]) -> list[Entry]:
         """The entries that are different after these changes; while ``silent`` says so, nothing new is."""
-        if not (self._entries or self._held or not NEWS.isdisjoint(map(type, changes))):
+        if NEWS.isdisjoint(map(type, changes)) and not any(map(self._shows, changes)):
             return []
         sessions: dict[Key, SessionSnapshot] = {}
         news: dict[Key, Notice] = {}
@@ -83,6 +83,13 @@ class Board:
         for notice in wanted:
             self._tell(notice, now, silent)
         return self._take_different()
+
+    def _shows(self, change: Change) -> bool:
+        """Whether there is anything here of that session, which may be true no longer."""
+        if not isinstance(change, SessionChange):
+            return False
+        key = change.session.agent, change.session.id
+        return key in self._entries or key in self._held
 
     def release(self, now: int, silent: Callable[[Kind], bool]) -> list[Entry]:
         """What was held back may be shown, as far as it is still so and ``silent`` no longer says otherwise."""

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aimond.core import event as ev
 from aimond.core.evidence import Source
@@ -17,7 +19,6 @@ from aimond.core.measured import NANO, Measured
 from aimond.core.rows import CallRow
 from aimond.core.snapshot import Basis
 from aimond.core.usage import NOTHING, Spent
-from aimond.core.value import value
 
 # Of a session whose CLI prices turns: its calls, and the turns that a price may still change.
 CALLS_KEPT: Final = 2048
@@ -28,8 +29,7 @@ SAME_PROMPT: Final = 2_000_000
 _NO_MONEY: Final = Decimal(0)
 
 
-@value
-class Standing:
+class Standing(Struct, frozen=True):
     """What stands in the sums under one key, and (``base``) what would without a correction: a call as it was priced,
     or nothing."""
 
@@ -39,8 +39,7 @@ class Standing:
     base: Spent = NOTHING
 
 
-@value
-class Change:
+class Change(Struct, frozen=True):
     """What stands under a key now, and what that adds to the sums."""
 
     key: str

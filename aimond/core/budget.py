@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from aimond.core.change import BudgetCrossed
 from aimond.core.snapshot import SessionSnapshot
 from aimond.core.usage import Spent
-from aimond.core.value import named, value
 
 USD: Final = "USD"
 TOKENS: Final = "tokens"
@@ -19,8 +20,7 @@ TOKENS: Final = "tokens"
 KEPT: Final = timedelta(days=70)
 
 
-@named
-class Budget:
+class Budget(Struct, frozen=True, kw_only=True):
     """A limit. ``scope``: ``all``, ``agent``, ``project`` or ``model``; ``of``: which one, "" gives each its own limit.
     ``period``: ``session``, ``day``, ``week`` (from Monday) or ``month``, local. ``limit``: in ``unit``, ``USD`` or
     ``tokens``. ``thresholds``: in percent."""
@@ -34,8 +34,7 @@ class Budget:
     thresholds: tuple[int, ...] = (50, 80, 100)
 
 
-@value
-class Spending:
+class Spending(Struct, frozen=True):
     """A part of what was spent, on which local day, and whose. A hidden thread spends for the session it serves."""
 
     day: date
@@ -46,8 +45,7 @@ class Spending:
     spent: Spent
 
 
-@value
-class Crossing:
+class Crossing(Struct, frozen=True):
     """A threshold was crossed: of that budget, for the agent, project or model ``of`` ("" of all), in that period (the
     day it begins, or the session). ``spent`` and ``limit`` are in the budget's unit."""
 
@@ -63,6 +61,16 @@ class Crossing:
         """As readers are told of it; ``session``: whose call it was."""
         fraction = self.threshold / 100
         return BudgetCrossed(session, self.budget, self.spent, self.limit, fraction, self.unit)
+
+
+class Standing(Struct, frozen=True):
+    """How much of a budget is spent in the present period: by whoever has spent most, where each has the limit for
+    itself. ``spent`` and ``limit`` are in the budget's unit."""
+
+    budget: str
+    spent: Decimal
+    limit: Decimal
+    unit: str
 
 
 # Budget, of, period; and a threshold of it that was told.
@@ -130,11 +138,19 @@ class Budgets:
         return [crossing for part in self._parts.values() for crossing in self._crossed(part)]
 
     def spent(self, budget: Budget, day: date) -> Decimal:
-        """What was spent of it in the period of that day; the most that anybody has, where each has a limit."""
+        """What was spent of it in the period of that day, or by sessions that spent something on it; the most that
+        anybody has, where each has a limit."""
         first = _FIRST_DAY.get(budget.period)
-        period = first(day).isoformat() if first else None
-        sums = (amount for (name, _, of), amount in self._sums.items() if name == budget.name and period in (None, of))
+        if first:
+            periods = {first(day).isoformat()}
+        else:
+            periods = {f"{part.agent}:{part.session}" for part in self._parts.values() if part.day == day}
+        sums = (spent for (name, _, of), spent in self._sums.items() if name == budget.name and of in periods)
         return max(sums, default=Decimal(0))
+
+    def standing(self, day: date) -> list[Standing]:
+        """All budgets on that day, as the settings have them."""
+        return [Standing(each.name, self.spent(each, day), each.limit, each.unit) for each in self.budgets]
 
     def _add(self, part: Spending) -> None:
         known = self._parts.get(_key(part))

@@ -4,46 +4,41 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from msgspec import Struct
+
 from aimond.core.evidence import Reason
 from aimond.core.snapshot import Basis, SessionSnapshot, State
-from aimond.core.value import value
 
 __all__ = ["Reason"]  # readers of changes want it beside them
 
 
-@value
-class Change:
+class Change(Struct, frozen=True):
     """Something is different now."""
 
 
-@value
-class SessionChange(Change):
+class SessionChange(Change, frozen=True):
     """Of one session: ``session`` is the session as it is after the change."""
 
     session: SessionSnapshot
 
 
-@value
-class SessionAdded(SessionChange):
+class SessionAdded(SessionChange, frozen=True):
     """A session became visible."""
 
 
-@value
-class SessionRemoved(SessionChange):
+class SessionRemoved(SessionChange, frozen=True):
     """A session is gone: ``exited``, ``ended`` (the CLI said so), ``expired``, ``evicted`` or ``replaced`` (/clear)."""
 
     reason: str
 
 
-@value
-class StateChanged(SessionChange):
+class StateChanged(SessionChange, frozen=True):
     """The derived state is another one than before; why stands in the session's reason, evidence and confidence."""
 
     old: State
 
 
-@value
-class TurnCompleted(SessionChange):
+class TurnCompleted(SessionChange, frozen=True):
     """A turn is over and did what was asked; once per turn. Duration in µs; tokens and cost are those of the turn.
     ``input_tokens`` is the whole input, cache reads and writes included; tokens are None when the records that count
     them are still to come (a hook goes ahead of them), ``cost`` also when no call had a price."""
@@ -58,27 +53,23 @@ class TurnCompleted(SessionChange):
     confidence: str
 
 
-@value
-class AttentionNeeded(SessionChange):
+class AttentionNeeded(SessionChange, frozen=True):
     """The user is needed: once per wait, failure or quiet."""
 
     reason: str
 
 
-@value
-class ErrorSeen(SessionChange):
+class ErrorSeen(SessionChange, frozen=True):
     """A model call failed; whether the turn did is told by its state."""
 
     error_class: str
 
 
-@value
-class DetailsChanged(SessionChange):
+class DetailsChanged(SessionChange, frozen=True):
     """Anything else a reader sees: counters, model, directory."""
 
 
-@value
-class BudgetCrossed(Change):
+class BudgetCrossed(Change, frozen=True):
     """The spending crossed a threshold (``fraction`` of ``limit``) of a budget, that of one ``session`` or of all; once
     for each threshold and period. ``unit``: ``USD`` or ``tokens``."""
 
@@ -90,8 +81,7 @@ class BudgetCrossed(Change):
     unit: str
 
 
-@value
-class Totals:
+class Totals(Struct, frozen=True):
     """What all sessions used, for panels. Money in USD, None when nothing had a price; days and months are local."""
 
     cost_today: Decimal | None
@@ -100,8 +90,7 @@ class Totals:
     tokens_today: int
 
 
-@value
-class Health:
+class Health(Struct, frozen=True):
     """Whether an agent's telemetry arrives: state ``ok``, ``silent`` or ``never``; last record and hook in µs since the
     epoch."""
 

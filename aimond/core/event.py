@@ -6,13 +6,13 @@ number of times. ``pid`` is the process the session lives in, 0 when unknown."""
 
 from __future__ import annotations
 
-from dataclasses import field
 from decimal import Decimal
 from enum import StrEnum
 
+from msgspec import Struct
+
 from aimond.core.evidence import Source
-from aimond.core.usage import NOTHING, Spent, Usage, of_call
-from aimond.core.value import filled_in, named
+from aimond.core.usage import Spent, Usage, of_call
 
 
 class Outcome(StrEnum):
@@ -23,8 +23,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-@named
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     agent: str
     session: str
     at: int
@@ -34,8 +33,7 @@ class Event:
     pid: int = 0
 
 
-@named
-class SessionDetail(Event):
+class SessionDetail(Event, frozen=True, kw_only=True):
     """Something about the session itself; "" and None mean: not said here.
 
     ``asks``: whether the agent can ask for permission (a False comes from ``-p``, ``exec``, "never"). ``main_model``:
@@ -55,35 +53,32 @@ class SessionDetail(Event):
     shows: bool = False
 
 
-@named
-class SessionEnded(Event):
+class SessionEnded(Event, frozen=True, kw_only=True):
     """The CLI said that this session is over: ``ended``, or ``replaced`` by another one (/clear)."""
 
     reason: str = "ended"
 
 
-@named
-class PromptSubmitted(Event):
+class PromptSubmitted(Event, frozen=True, kw_only=True):
     """A turn begins. ``synthetic``: nobody typed it, the agent woke itself up and goes on with the turn before.
     ``inferred``: that was told by its time alone. ``trace`` is the trace id when the CLI also sends spans. ``turn``
-    is the CLI's own id of the turn."""
+    is the CLI's own id of the turn, ``teller`` the process that told of it, also where it serves many sessions."""
 
     turn: str = ""
     trace: str = ""
+    teller: int = 0
     synthetic: bool = False
     inferred: bool = False
 
 
-@named
-class ModelCallStarted(Event):
+class ModelCallStarted(Event, frozen=True, kw_only=True):
     """A request to a model is under way."""
 
     model: str = ""
     main: bool | None = True
 
 
-@named
-class ModelCallFinished(Event):
+class ModelCallFinished(Event, frozen=True, kw_only=True):
     """A model answered. ``started``: when the request began, 0 when not said. ``main``: False for helpers (routers,
     titles, sub-agents), None where the CLI does not say. ``ends``: True if it gave the floor back, False if it asked
     for a tool, None where the CLI does not say. ``usage``: to be counted, None where that is done elsewhere.
@@ -105,18 +100,14 @@ class ModelCallFinished(Event):
     fast: bool = False
     computed: Decimal | None = None
     estimated: bool = False
-    _spent: Spent | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def spent(self) -> Spent:
-        """What this one call used. It is kept: not to be asked for before the tracker has filled in what it knows."""
-        if self._spent is None:
-            filled_in(self, _spent=of_call(self.usage, self.cost, self.computed, self.estimated))
-        return self._spent or NOTHING
+        """What this one call used."""
+        return of_call(self.usage, self.cost, self.computed, self.estimated)
 
 
-@named
-class ModelCallFailed(Event):
+class ModelCallFailed(Event, frozen=True, kw_only=True):
     """A request failed. ``final``: the CLI gave up; otherwise it may try again. ``aborted``: the user cut it, which
     is no error. ``error_class``: ``auth``, ``rate_limit``, ``timeout``, ``server``, ``invalid`` or ""."""
 
@@ -128,8 +119,7 @@ class ModelCallFailed(Event):
     aborted: bool = False
 
 
-@named
-class ToolStarted(Event):
+class ToolStarted(Event, frozen=True, kw_only=True):
     """A tool runs. ``call`` is its id, "" where the CLI gives none. ``asked``: whether its user let it, or a rule did;
     None where the CLI does not say."""
 
@@ -138,8 +128,7 @@ class ToolStarted(Event):
     asked: bool | None = None
 
 
-@named
-class ToolFinished(Event):
+class ToolFinished(Event, frozen=True, kw_only=True):
     """A tool ended, well or not, or was refused."""
 
     call: str = ""
@@ -147,8 +136,7 @@ class ToolFinished(Event):
     started: int = 0
 
 
-@named
-class WaitStarted(Event):
+class WaitStarted(Event, frozen=True, kw_only=True):
     """The agent stands still until its user answers: ``permission`` or ``question``. ``only``: where several tools
     run at once, the one whose records prove it over. ``by``: the sub-agent that asks, "" for the agent itself."""
 
@@ -158,31 +146,27 @@ class WaitStarted(Event):
     by: str = ""
 
 
-@named
-class QuestionAnswered(Event):
+class QuestionAnswered(Event, frozen=True, kw_only=True):
     """The user has answered a question about the tool ``name``, which the sub-agent ``by`` had asked."""
 
     name: str = ""
     by: str = ""
 
 
-@named
-class BackgroundStarted(Event):
+class BackgroundStarted(Event, frozen=True, kw_only=True):
     """A sub-agent works on its own; the turn is not done before it is."""
 
     task: str
 
 
-@named
-class BackgroundFinished(Event):
+class BackgroundFinished(Event, frozen=True, kw_only=True):
     """That sub-agent is done. ``wakes``: the agent will go on by itself to use the result."""
 
     task: str
     wakes: bool = False
 
 
-@named
-class TurnFinished(Event):
+class TurnFinished(Event, frozen=True, kw_only=True):
     """Somebody says that the turn is over. ``outcome`` None: the other facts tell how. ``started``: when that turn
     began, 0 when not said. ``weak``: work that starts later in the same turn refutes it. ``claim``: an id to refute
     it by."""
@@ -196,15 +180,13 @@ class TurnFinished(Event):
     told: Usage | None = None
 
 
-@named
-class TurnGoesOn(Event):
+class TurnGoesOn(Event, frozen=True, kw_only=True):
     """Refutes the claim of that id: more work follows from it."""
 
     claim: str
 
 
-@named
-class TurnPriced(Event):
+class TurnPriced(Event, frozen=True, kw_only=True):
     """What a whole turn cost in USD, told when it is over. It began at ``began``, just before its prompt (µs)."""
 
     turn: str
@@ -213,8 +195,7 @@ class TurnPriced(Event):
     model: str = ""
 
 
-@named
-class UsageMeasured(Event):
+class UsageMeasured(Event, frozen=True, kw_only=True):
     """A point of a metric: how much of that ``kind`` (a field of Usage, or ``cost``) was used, whether or not anything
     else tells of it. ``series`` names the counter; the point counts from ``began``, or, where ``cumulative``, replaces
     the one before with the same."""
@@ -228,19 +209,16 @@ class UsageMeasured(Event):
     cumulative: bool = False
 
 
-@named
-class UserActed(Event):
+class UserActed(Event, frozen=True, kw_only=True):
     """Somebody typed a prompt in process ``pid``, whose session runs elsewhere (Codex's shared daemon)."""
 
 
-@named
-class ProcessStarted(Event):
+class ProcessStarted(Event, frozen=True, kw_only=True):
     """A process is there, working in ``directory`` and shown on ``terminal``. More of it may be told later."""
 
     directory: str = ""
     terminal: str = ""
 
 
-@named
-class ProcessExited(Event):
+class ProcessExited(Event, frozen=True, kw_only=True):
     """A process is gone, however it went: a pidfd does not tell."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from enum import StrEnum
 from typing import Final
 
-from aimond.core.value import value
+from msgspec import Struct
 
 
 class Source(StrEnum):
@@ -25,8 +24,7 @@ EXACT: Final = "exact"
 INFERRED: Final = "inferred"
 
 
-@value
-class Reason:
+class Reason(Struct, frozen=True):
     """One line of an explanation. ``at`` is µs since the epoch; ``record`` names the event, hook or timer."""
 
     at: int
@@ -36,10 +34,12 @@ class Reason:
     record: str
 
 
-class Reasons(deque[Reason]):
-    """The newest reasons of one session, oldest first; older ones are forgotten."""
+class Reasons(list[Reason]):
+    """The newest reasons of one session, oldest first; older ones are forgotten. (An empty deque takes 600 bytes.)"""
 
     KEPT: Final = 64
 
-    def __init__(self) -> None:
-        super().__init__(maxlen=self.KEPT)
+    def add(self, reason: Reason) -> None:
+        """One more."""
+        del self[: 1 - self.KEPT]
+        self.append(reason)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from aimond.core.value import value
+from msgspec import Struct
 
 
-@value
-class Forwarding:
+class Forwarding(Struct, frozen=True):
     """``state``: ``off``, ``ok``, ``retrying`` (the upstream does not take it; it waits on disk) or ``dropping`` (not
     even that is possible for all of it). Requests since the start: ``sent`` and ``dropped``, for whatever reason.
     ``spooled``: bytes on disk at most. ``error``: the last one, for people."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from aimond.core.change import Health
 from aimond.core.turn import SECOND
@@ -15,8 +16,7 @@ NEVER: Final = "nothing has been received from it yet"
 SILENT: Final = "its hooks arrive and its telemetry does not; `aimond doctor` tells why"
 
 
-@dataclass(slots=True)
-class Heard:
+class Heard(Struct):
     """Counts of one agent, and times in µs. ``owed``: since when a prompt that a hook told of, in process ``by``,
     has been without a record; 0: none is."""
 

@@ -6,9 +6,9 @@ moved ahead: records that were dated before the jump may still come, and belong 
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from aimond.core.asks import Asks
 from aimond.core.event import Event
@@ -36,7 +36,7 @@ def facts(session: Session, by: int) -> None:
         setattr(session, name, moved(getattr(session, name)))
     session.details = {name: (moved(at), text) for name, (at, text) in session.details.items()}
     session.last_error = (moved(session.last_error[0]), *session.last_error[1:])
-    session.called_for = deque(map(moved, session.called_for), maxlen=session.called_for.maxlen)
+    session.called_for = list(map(moved, session.called_for))
     asks, session.asks = session.asks, Asks()
     for at, asked in asks.items():
         session.asks.note(moved(at), asked)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,7 +12,7 @@ class Keys:
     """The newest keys of events. Hashes are kept: valid within one process only, and a third of the memory."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[int, None] = OrderedDict()
+        self._known: dict[int, None] = {}
         self._past: set[int] = set()
 
     def add(self, key: str) -> bool:
@@ -23,7 +22,7 @@ class Keys:
             return False
         self._known[number] = None
         if len(self._known) > KEPT:
-            self._known.popitem(last=False)
+            del self._known[next(iter(self._known))]
         return True
 
     def counted(self, key: str) -> bool:

@@ -6,14 +6,15 @@ Plain text for any desktop: whoever shows it escapes what that desktop takes for
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from aimond.core.change import AttentionNeeded, BudgetCrossed, Change, TurnCompleted
 from aimond.core.snapshot import Basis, SessionSnapshot, State
-from aimond.core.value import named
 
 NAME: Final = 40
 LINE: Final = 200
@@ -43,8 +44,7 @@ STATE_OF: Final = {
 }
 
 
-@named
-class Notice:
+class Notice(Struct, frozen=True, kw_only=True):
     """One text for the user. ``duration``: how long the turn took, µs, None where there was none or nobody knows."""
 
     kind: Kind

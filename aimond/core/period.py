@@ -6,13 +6,12 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Final
 
-from aimond.core.value import value
+from msgspec import Struct
 
 LONGEST: Final = timedelta(days=3660)
 
 
-@value
-class Period:
+class Period(Struct, frozen=True):
     """Local days, both included."""
 
     first: date

@@ -6,17 +6,17 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, time, timedelta
 from typing import Any, Final, Self
 
+from msgspec import Struct
+
 from aimond.core.notice import Kind, Notice
 from aimond.core.snapshot import SessionSnapshot
-from aimond.core.value import named, value
 
 # What only its parent has use for, of a sub-agent.
 _OF_PARENTS: Final = (Kind.COMPLETED, Kind.QUIET)
 _SECOND: Final = 1_000_000
 
 
-@value
-class Hours:
+class Hours(Struct, frozen=True):
     """A part of every day by the clock on the wall, from ``start`` until ``end``, over midnight if that is earlier."""
 
     start: time
@@ -43,8 +43,7 @@ class Hours:
         return datetime.combine(now.date() + timedelta(days=int(tomorrow)), self.end)
 
 
-@named
-class Policy:
+class Policy(Struct, frozen=True, kw_only=True):
     """The settings of notifications. ``min_duration``: turns that took less time are no news, µs; a ``muted`` project
     is a name, or the absolute path of a directory for all that is below."""
 

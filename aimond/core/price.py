@@ -5,16 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final, Protocol
 
+from msgspec import Struct
+
 from aimond.core.event import ModelCallFinished
 from aimond.core.usage import Usage
-from aimond.core.value import value
 
 ZERO: Final = Decimal(0)
 _PER_MILLION: Final = -6
 
 
-@value
-class Rate:
+class Rate(Struct, frozen=True):
     """USD per million tokens. ``tiers`` are (start, price), in order: a call whose whole input is above a start pays
     that price for all of its tokens."""
 
@@ -30,8 +30,7 @@ class Rate:
         return price
 
 
-@value
-class Rates:
+class Rates(Struct, frozen=True):
     """The prices of one model, None where there is none, which is not 0. Not told apart, a cache read or write costs
     what input does, a 1-hour write what a 5-minute one does. ``source``: who says so; ``estimated``: only a guess."""
 

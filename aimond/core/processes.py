@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from aimond.core import event as ev
 from aimond.core.turn import MS
@@ -20,8 +21,7 @@ Guess = tuple[bool, int, int]
 NONE: Final[Guess] = (False, -TYPED - 1, 0)
 
 
-@dataclass(slots=True)
-class Process:
+class Process(Struct):
     """``exited`` is 0 while it lives."""
 
     directory: str = ""

@@ -59,7 +59,7 @@ def _state(session: Session, last: Verdict, snapshot: SessionSnapshot, now: int)
     verdict = session.verdict
     moved = verdict.state is not last.state
     if moved:
-        session.reasons.append(
+        session.reasons.add(
             Reason(now, verdict.state.value, verdict.source.value, verdict.confidence, verdict.record or verdict.reason)
         )
         yield StateChanged(snapshot, last.state)
@@ -70,7 +70,7 @@ def _state(session: Session, last: Verdict, snapshot: SessionSnapshot, now: int)
         if (moved and not known) or (verdict.state is State.WAITING and not known):
             yield AttentionNeeded(snapshot, verdict.reason)
         if not known:
-            session.called_for.append(verdict.since)
+            session.called_for = [*session.called_for[-15:], verdict.since]
 
 
 def _completed_turns(session: Session, snapshot: SessionSnapshot) -> Iterator[TurnCompleted]:

@@ -7,15 +7,16 @@ from typing import Final
 
 from aimond.core import farewell
 from aimond.core.accounts import Accounts
-from aimond.core.change import Change, ErrorSeen, SessionAdded, SessionRemoved
+from aimond.core.change import Change, ErrorSeen
 from aimond.core.families import has_busy_child, sub_agents_first
 from aimond.core.hidden import Servants, related
 from aimond.core.journal import Journal
 from aimond.core.lives import Lives
+from aimond.core.order import Order
 from aimond.core.review import review
 from aimond.core.session import Session
 from aimond.core.sessions import Key, Sessions
-from aimond.core.snapshot import SessionSnapshot
+from aimond.core.shown import Shown
 from aimond.core.usage import NOTHING
 
 _NEVER: Final = 2**63
@@ -40,8 +41,8 @@ class Reviews:
         self._sessions, self._touched, self._servants, self._lives = sessions, touched, servants, lives
         self._accounts, self._project_of, self._journal = accounts, project_of, journal
         self.expire, self.max_visible = expire, max_visible
-        self.shown: dict[Key, SessionSnapshot] = {}
-        self._due: dict[Key, int] = {}
+        self.shown = Shown()
+        self._due, self._heard = Order[Key](), Order[Key]()
         self._failed: list[tuple[Session, str]] = []
 
     def failed(self, session: Session, error_class: str) -> None:
@@ -60,14 +61,14 @@ class Reviews:
             self._accounts.review(session)
             if (session.shown and not session.hidden) or session.visible:
                 changes += self._review(session, now)
-        changes += self._accounts.crossed()
+            if session.ended_at or self._servants.is_gone(session):
+                self._sessions.gone(session)
         if self._failed:
             changes += [ErrorSeen(session.seen, failure) for session, failure in self._failed if session.seen]
             self._failed.clear()
-        if SessionAdded in map(type, changes):
-            changes += self._evict(now)
-        if SessionRemoved in map(type, changes):
-            self._sessions.forget()
+        changes += self._evict(now)
+        self._sessions.forget(self._accounts.close)
+        changes += self._accounts.crossed()
         return changes
 
     def _review(self, session: Session, now: int) -> list[Change]:
@@ -77,19 +78,21 @@ class Reviews:
         return changes
 
     def _evict(self, now: int) -> list[Change]:
+        """End those that were silent for longest, where more are shown than may be."""
         changes: list[Change] = []
-        longest_silent = sorted(self._sessions.visible, key=lambda session: session.last_seen)
-        for session in longest_silent[: max(0, len(longest_silent) - self.max_visible)]:
+        while len(self.shown) > self.max_visible and (longest_silent := self._heard.first):
+            session = self._sessions[longest_silent[1]]
             session.end(now, "evicted")
             changes += review(session, now, False, NOTHING, self._project_of)
             self._keep(session)
+            self._sessions.gone(session)
         return changes
 
     # -- time -----------------------------------------------------------------------------------------
 
     def end_what_is_due(self, now: int) -> None:
         """Touch the sessions that time has changed, and end those that nobody hears of any more."""
-        for key in [key for key, due in self._due.items() if due <= now]:
+        for key in self._due.until(now):
             session = self._sessions[key]
             self._touched[key] = None
             if session.leaves and session.leaves <= now:
@@ -99,7 +102,7 @@ class Reviews:
 
     def deadline(self) -> int | None:
         """When time alone will change a session, µs since the epoch; None: never."""
-        return min(self._due.values(), default=None)
+        return self._due.first[0] if self._due.first else None
 
     def _expires(self, session: Session) -> int:
         return _NEVER if session.pid in self._lives else session.last_seen + self.expire
@@ -109,11 +112,15 @@ class Reviews:
         key = session.agent, session.id
         if self._journal is not None:
             self._journal.touch(session)
-        due = min(session.verdict.until or _NEVER, session.leaves or _NEVER, self._expires(session))
-        self._due.pop(key, None)
-        if session.visible and due < _NEVER:
-            self._due[key] = due
         if session.visible and session.seen:
-            self.shown[key] = session.seen
+            self.shown.show(key, session.seen)
+            self._heard.put(key, session.last_seen)
+            due = min(session.verdict.until or _NEVER, session.leaves or _NEVER, self._expires(session))
         else:
-            self.shown.pop(key, None)
+            self.shown.hide(key)
+            self._heard.drop(key)
+            due = _NEVER
+        if due < _NEVER:
+            self._due.put(key, due)
+        else:
+            self._due.drop(key)

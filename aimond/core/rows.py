@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from decimal import Decimal
+
+from msgspec import Struct, field
 
 from aimond.core.snapshot import Basis
 from aimond.core.usage import Spent, Usage
-from aimond.core.value import named, value
 
 Key = tuple[str, str]
 
 
-@named
-class CallRow:
+class CallRow(Struct, frozen=True, kw_only=True):
     """One model call that was counted. A later row of the same agent, session and key takes its place. ``requests`` is
     0 for what corrects the sums and was no call of its own. ``cost``: USD, None when the call has no price;
     ``computed``: what the price table says beside it, ``estimated`` where that only guesses."""
@@ -48,8 +47,7 @@ class CallRow:
         )
 
 
-@value
-class CountedRow:
+class CountedRow(Struct, frozen=True):
     """Something else that is counted once: a prompt, a tool call, a failed model call."""
 
     agent: str
@@ -58,8 +56,7 @@ class CountedRow:
     at: int
 
 
-@named
-class TurnRow:
+class TurnRow(Struct, frozen=True, kw_only=True):
     """One turn, by its number in its session. ``ended`` is 0 and ``outcome`` "" while it is under way."""
 
     agent: str
@@ -74,8 +71,7 @@ class TurnRow:
     spent: Spent = field(default_factory=Spent)
 
 
-@named
-class SessionRow:
+class SessionRow(Struct, frozen=True, kw_only=True):
     """One session as it is now; the newest row stands for it. ``serves``: whose hidden thread it is. ``asks``: whether
     it may ask its user, -1 where nothing has told. ``pid_start`` tells its process from a later one of that pid.
     ``intact``: the monitor stopped in good order, and nothing was heard of the session afterwards."""
@@ -117,8 +113,7 @@ class SessionRow:
     intact: bool = False
 
 
-@value
-class CrossedRow:
+class CrossedRow(Struct, frozen=True):
     """A threshold of a budget that was told: of the agent, project or model ``of``, in that period, in percent."""
 
     budget: str
@@ -127,8 +122,7 @@ class CrossedRow:
     threshold: int
 
 
-@named
-class Rows:
+class Rows(Struct, frozen=True, kw_only=True):
     """All that is new since the last ones. Sessions come first, as the others belong to them."""
 
     sessions: list[SessionRow] = field(default_factory=list)
@@ -138,8 +132,7 @@ class Rows:
     crossed: list[CrossedRow] = field(default_factory=list)
 
 
-@named
-class UsageRow:
+class UsageRow(Struct, frozen=True, kw_only=True):
     """What one day, agent, model, project or session used. ``key``: which; a day as 2026-11-26, "" where it is not
     known. ``agent`` and ``project`` are those of a session, else ""."""
 
@@ -149,8 +142,7 @@ class UsageRow:
     spent: Spent = field(default_factory=Spent)
 
 
-@named
-class Past:
+class Past(Struct, frozen=True, kw_only=True):
     """What is remembered of one session: its row, its newest turns (oldest first), what it used by model, the keys of
     all that was counted, and of its calls the newest and all corrections (``requests`` 0)."""
 

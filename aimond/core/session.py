@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from aimond.core import event as ev
 from aimond.core.asks import Asks
@@ -30,21 +30,20 @@ class Session:
         self.prologue = Turn()
         self.turns: list[Turn] = []
         self.details: dict[str, tuple[int, str]] = {}
-        self.asks = Asks()
+        self.asks, self.books = Asks(), Books()
         self.hidden = self.shown = self.hooked = self.visible = self.can_focus = False
         self.told_parent = self.traced_parent = self.filed = ""
         self.prompts: list[int] = []
         self.models: dict[str, Spent] = {}
-        self.books = Books()
         self.tools: set[str] = set()
         self.tool_calls = self.errors = 0
         self.last_error = (0, "", "")
         self.started_at = self.last_at = self.last_seen = self.logged_at = 0
-        self.ended_at = self.leaves = self.back_at = self.pid = self.turn_count = 0
+        self.ended_at = self.leaves = self.back_at = self.pid = self.teller = self.turn_count = 0
         self.end_reason = self.farewell = ""
         self.seen: SessionSnapshot | None = None
         self.reasons = Reasons()
-        self.called_for: deque[int] = deque(maxlen=16)
+        self.called_for: list[int] = []
         self.verdict, self.keys = Verdict(State.IDLE), Keys()
         self.resumed: Resumed | None = None
         self.noted: dict[int, tuple[Any, ...]] = {}
@@ -151,7 +150,7 @@ class Session:
 
     def _prompt(self, event: ev.PromptSubmitted) -> None:
         self.shown = True
-        self.prompts = [*self.prompts[-63:], event.at]
+        self.prompts, self.teller = [*self.prompts[-63:], event.at], event.teller or self.teller
         before = self.turn_at(event.at)
         if event.synthetic or before.wakes(event):
             before.resume(event)

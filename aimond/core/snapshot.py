@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from aimond.core.value import named
+from msgspec import Struct
 
 
 class State(StrEnum):
@@ -38,8 +38,7 @@ class Basis(StrEnum):
     NONE = "none"
 
 
-@named
-class SessionSnapshot:
+class SessionSnapshot(Struct, frozen=True, kw_only=True):
     """One session as it is now. Field names are the D-Bus properties in snake_case, units and meanings as there:
     times are µs since the epoch with 0 = unknown, strings are "" when unknown, ``pid`` is 0 when unknown, ``parent`` is
     the parent session's id ("" = none). ``cost`` is None when no call had a price.

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aimond.core import ending
 from aimond.core.event import Outcome, TurnFinished
 from aimond.core.evidence import EXACT, INFERRED, Source
 from aimond.core.snapshot import State
 from aimond.core.turn import SECOND, SLACK, Rest, Turn
-from aimond.core.value import value
 from aimond.core.verdict import Verdict
 
 if TYPE_CHECKING:
     from aimond.core.session import Session
 
 
-@value
-class Patience:
+class Patience(Struct, frozen=True):
     """What silence means, per agent. Times in µs, counted from the arrival of the last word; None: nothing.
 
     After the last answer, until the session counts as quiet: ``settle`` where the agent may ask its user, ``unsure``

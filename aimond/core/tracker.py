@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from aimond.core import event as ev
-from aimond.core import farewell, jump
+from aimond.core import farewell
 from aimond.core.accounts import MONEY, Accounts
 from aimond.core.change import Change
 from aimond.core.evidence import Reason
@@ -67,9 +67,13 @@ class Tracker:
 
     def apply(self, events: Iterable[ev.Event], now: int) -> list[Change]:
         """Take in what one request said; changes are compared once, at its end."""
+        self.hear(events, now)
+        return self.reviews.changes(now)
+
+    def hear(self, events: Iterable[ev.Event], now: int) -> None:
+        """Take in what was said, without a look at what it changed."""
         for event in events:
             _TAKE.get(type(event), Tracker._session_event)(self, event, now)
-        return self.reviews.changes(now)
 
     def tick(self, now: int) -> list[Change]:
         """Let time pass: silence is a fact too."""
@@ -79,11 +83,8 @@ class Tracker:
 
     def jumped(self, slept: int, set_: int, now: int) -> list[Change]:
         """The machine slept, or its clock was set, by so many µs; ``now`` is afterwards."""
-        for key, session in self.sessions.items():
-            jump.arrivals(session, slept + set_)
-            if set_ < 0:
-                jump.facts(session, set_)
-            self._touched[key] = None
+        self.sessions.jumped(slept + set_, min(set_, 0))
+        self._touched.update(dict.fromkeys(self.sessions))
         self.accounts.jumped(slept + set_)
         return self.reviews.changes(now)
 
@@ -93,6 +94,7 @@ class Tracker:
 
     def resume(self, past: Iterable[Past], now: int) -> None:
         """Take over sessions of an earlier run; nobody is told of them, as nobody has been told of anything yet."""
+        hidden: list[tuple[Key, str]] = []
         for one in past:
             session = made_from(one, self.patience.get(one.session.agent, NO_PATIENCE), now)
             key = session.agent, session.id
@@ -100,10 +102,12 @@ class Tracker:
             self.sessions.file(session)
             self._touched[key] = None
             self.accounts.resumed(session, now)
-            if session.hidden and one.session.serves:
-                self._servants.restore(key, one.session.serves)
+            if session.hidden:
+                hidden.append((key, one.session.serves))
             if session.ended_at and session.shown and not session.hidden:
                 session.seen = show(session, NOTHING, self.project_of)
+        for key, served in hidden:
+            self._servants.restore(key, served)
         self.reviews.changes(now)
 
     def serves(self, session: Session) -> str:
@@ -134,6 +138,7 @@ class Tracker:
             if session.end_reason not in farewell.PRESUMED:
                 end_turn(session)
             session.revive(event.at)
+            self.sessions.back(key)
         self._lives.bind(session, event.pid)
         note = _NOTE.get(type(event))
         if note:
@@ -141,7 +146,7 @@ class Tracker:
 
     def _prompted(self, session: Session, event: ev.PromptSubmitted) -> None:
         farewell.unsay(session, event)
-        self._servants.prompted(session)
+        self._see_who_serves(session)
         self.accounts.turns_changed(session)
         if event.trace and session.patience.sub_agents_share_trace:
             kin = self._traces.join(event.trace, (session.agent, session.id), event.at)
@@ -153,7 +158,14 @@ class Tracker:
 
     def _described(self, session: Session, event: ev.SessionDetail) -> None:
         if event.hidden:
-            self._servants.prompted(session)
+            self._see_who_serves(session)
+
+    def _see_who_serves(self, session: Session) -> None:
+        for key in self._servants.prompted(session):
+            if key in self.sessions:
+                self._touched[key] = None
+                if self.journal is not None:
+                    self.journal.touch(self.sessions[key])
 
     def _answered(self, session: Session, event: ev.ModelCallFinished) -> None:
         self.accounts.called(session, event)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from aimond.core.value import named
+from msgspec import Struct
 
 
-@named
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """A process, and the terminal that controls it ("" for none)."""
 
     pid: int
     tty: str
 
 
-@named
-class Trail:
+class Trail(Struct, frozen=True, kw_only=True):
     """A process and its ancestors, the nearest first. ``window`` is the X11 window that its terminal named in
     WINDOWID, 0 if none did."""
 
@@ -22,16 +20,14 @@ class Trail:
     window: int = 0
 
 
-@named
-class Child:
+class Child(Struct, frozen=True, kw_only=True):
     """A process with a terminal that another one has started, ``age`` seconds ago: what a tab of a terminal runs."""
 
     pid: int
     age: float
 
 
-@named
-class Client:
+class Client(Struct, frozen=True, kw_only=True):
     """A terminal that is attached to the tmux server of a process; ``shows``: its active pane is that process's."""
 
     pid: int

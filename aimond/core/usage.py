@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, fields
 from decimal import Decimal
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import astuple
+
 from aimond.core.snapshot import Basis
-from aimond.core.value import value
 
 
-@value
-class Usage:
+class Usage(Struct, frozen=True):
     """Tokens as they are billed: ``input`` is uncached, ``output`` includes ``reasoning``; nothing is counted twice but
     that. ``cache_write`` is the 5-minute and the 1-hour kind together, ``cache_write_1h`` the latter alone, 0 where the
     CLI does not tell them apart. ``tool_prompt`` is Gemini's tool-use prompt."""
@@ -50,8 +50,7 @@ class Usage:
         return self.whole_input + self.output
 
 
-@value
-class Spent:
+class Spent(Struct, frozen=True):
     """What some model calls used. ``cost`` is the sum of the known prices in USD; ``reported`` and ``computed`` count
     the calls whose price the CLI gave or a price table did, ``estimated`` those of the latter that the table only
     guesses at. ``table`` is what the table says of all calls it knows, reported ones too, and ``tabled`` their number:
@@ -106,7 +105,7 @@ class Spent:
         return self.cost if self.reported + self.computed or self.cost else None
 
 
-_SPENT: Final = tuple(each.name for each in fields(Spent))[1:]
+_SPENT: Final = Spent.__struct_fields__[1:]
 NOTHING: Final = Spent()
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from aimond.core.evidence import EXACT, Source
 from aimond.core.snapshot import State
 from aimond.core.turn import Turn
-from aimond.core.value import value
 
 
-@value
-class Verdict:
+class Verdict(Struct, frozen=True):
     """A derived state with its reason and its evidence. ``until``: when it may change by itself, 0 = never (µs).
     ``seen``: the state that is hidden behind this one because the user has seen it."""
 
@@ -23,8 +23,7 @@ class Verdict:
     seen: State | None = None
 
 
-@value
-class Resumed:
+class Resumed(Struct, frozen=True):
     """What an earlier run of the monitor said of a session: it stands while its newest turn is that one, and nothing
     new is known of it (``version``)."""
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from msgspec import Struct
+
 from aimond.core import event as ev
 from aimond.core.evidence import Source
-from aimond.core.value import value
 
 Question = ev.WaitStarted
 # Told by hook and by log it is one question; the hook's own time is its arrival.
@@ -31,8 +32,7 @@ PROVES: Final = frozenset(
 )
 
 
-@value
-class Weighed:
+class Weighed(Struct, frozen=True):
     """The newest question that is open, and what proved the last answer; None where there is none."""
 
     open: Question | None = None

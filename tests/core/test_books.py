@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aimond.core import books
 from aimond.core import event as ev

@@ -133,6 +133,22 @@ def test_old_days_are_forgotten_and_the_sums_of_the_others_stay() -> None:
     assert words(count(budgets, spending("1"))) == ["b codex:s 100"]
 
 
+def test_what_stands_is_of_the_present_period_and_of_who_spent_most() -> None:
+    wanted = [
+        Budget(name="day", limit=Decimal(4)),
+        Budget(name="month", limit=Decimal(9), period="month"),
+        Budget(name="each", limit=Decimal(3), scope="project"),
+        Budget(name="session", limit=Decimal(5), period="session"),
+        Budget(name="nobody", limit=Decimal(1), scope="agent", of="gemini-cli"),
+    ]
+    budgets = Budgets(wanted)
+    count(budgets, spending("4", YESTERDAY, session="old"))
+    count(budgets, spending("2", project="one"))
+    count(budgets, spending("1", project="two", session="t"))
+    standing = {each.budget: (each.spent, each.limit) for each in budgets.standing(TODAY)}
+    assert standing == {"day": (3, 4), "month": (7, 9), "each": (2, 3), "session": (2, 5), "nobody": (0, 1)}
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_in_any_order_the_same_thresholds_are_told(seed: int) -> None:
     chance = random.Random(seed)

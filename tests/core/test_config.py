@@ -61,6 +61,11 @@ def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
         ("[log]\nlevel = 'loud'", "log.level"),
         ("[otlp", "config.toml: "),
         ("x = ", "config.toml: "),
+        ("x = 1e" + "9" * 25, "not a number that can be used: 1e999"),
+        ("x = " + "9" * 5000, "4300 digits"),
+        ("x = " + "[" * 20_000, "nested too deeply"),
+        ("x = 1\n" + "a." * 100_000 + "a = 1", "a key of more than 64 parts (at line 2, column 1)"),
+        ("[" + '"a" . ' * 100_000 + "a]", "a key of more than 64 parts"),
     ],
 )
 def test_a_mistake_is_refused_by_its_name(home: Path, text: str, told: str) -> None:

@@ -121,6 +121,34 @@ def test_hidden_threads_serve_the_session_whose_prompt_was_nearest() -> None:
     assert [story.now(who).model_calls for who in ("early", "near", "late")] == [0, 1, 0]
 
 
+def test_a_hidden_thread_serves_no_session_that_another_process_tells_of() -> None:
+    """Two background processes of Codex, each with a home of its own, and prompts at nearly the same time."""
+    story = Story()
+    story.hear(2, prompt(0.5, session="mine", teller=7), prompt(1.1, session="other", teller=8))
+    story.hear(3, HIDDEN[0], prompt(1, session="hidden", teller=7), HIDDEN[2])
+    assert [story.now(who).model_calls for who in ("mine", "other")] == [1, 0]
+    story.hear(4, prompt(1.01, session="another", teller=8))
+    assert [story.now(who).model_calls for who in ("mine", "another")] == [1, 0]
+
+
+def test_a_hidden_thread_serves_whoever_is_near_where_its_own_process_is_not_heard() -> None:
+    story = Story()
+    story.hear(2, prompt(1.1, session="told by hooks"), prompt(-30, session="early", teller=7))
+    story.hear(3, HIDDEN[0], prompt(1, session="hidden", teller=8), HIDDEN[2])
+    assert story.now("told by hooks").model_calls == 1
+
+
+def test_a_hidden_thread_counts_under_one_session_only_when_a_nearer_prompt_comes_late() -> None:
+    story = Story()
+    story.hear(2, prompt(-30, session="early"))
+    story.hear(3, *HIDDEN)
+    assert story.now("early").input_tokens == 7
+    story.hear(4, prompt(1.1, session="near"))
+    assert [story.now(who).input_tokens for who in ("early", "near")] == [0, 7]
+    rows = story.journal.take(story.tracker.serves).sessions
+    assert {row.id: row.serves for row in rows}["hidden"] == "near"
+
+
 def test_a_thread_found_to_be_hidden_is_taken_back() -> None:
     story = Story()
     assert story.hear(2, prompt(1, session="hidden"))[0] == "hidden added"

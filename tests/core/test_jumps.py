@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aimond.commands.replay import AFTERWARDS
 from aimond.core.event import Event, TurnPriced
@@ -138,7 +138,7 @@ def moved(event: Event, since: int, by: int) -> Event:
 def outcome(tracker: Tracker) -> dict[str, Any]:
     return {
         session.id: (session.verdict.state, session.turn_count, session.tool_calls, dict(session.models))
-        for session in tracker.sessions.values()
+        for session in tracker.sessions.remembered
         if session.shown
     }
 

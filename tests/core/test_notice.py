@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aimond.core.change import AttentionNeeded, BudgetCrossed, Change, DetailsChanged, StateChanged, TurnCompleted
 from aimond.core.notice import LISTED, NAME, Kind, Notice, notice_of, plain, spell, together

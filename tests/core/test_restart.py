@@ -61,7 +61,7 @@ def told(spine: Spine) -> dict[str, Any]:
     return {
         f"{session.agent} {session.id}": {name: getattr(session.seen, name) for name in counts}
         | {"models": dict(spine.tracker.usage(session))}
-        for session in spine.tracker.sessions.values()
+        for session in spine.tracker.sessions.remembered
         if session.seen and not session.hidden
     } | {"all": spine.tracker.ledger.since(0)}
 
@@ -117,6 +117,25 @@ def restarted(story: Story, at: float, *, intact: bool) -> Story:
     again = Story()
     again.tracker.resume(memory.past(), us(at))
     return again
+
+
+def test_whom_a_hidden_thread_serves_may_turn_out_after_a_restart() -> None:
+    """Its title was asked for, and the monitor killed, before the record of the prompt came."""
+    story = Story()
+    story.hear(0, detail(session="other", shows=True), prompt(0, session="other"))
+    hidden = {"session": "hidden"}
+    story.hear(60, detail(60, hidden=True, **hidden), prompt(60, **hidden), answer(61, tokens=7, **hidden))
+    again = restarted(story, 62, intact=False)
+    again.hear(63, detail(59.9, shows=True), prompt(59.9))
+    assert (again.now().input_tokens, again.now("other").input_tokens) == (7, 0)
+
+
+def test_a_hidden_thread_that_served_nobody_yet_finds_its_session_after_a_restart() -> None:
+    story, hidden = Story(), {"session": "hidden"}
+    story.hear(60, detail(60, hidden=True, **hidden), prompt(60, **hidden), answer(61, tokens=7, **hidden))
+    again = restarted(story, 62, intact=False)
+    again.hear(63, detail(59.9, shows=True), prompt(59.9))
+    assert again.now().input_tokens == 7
 
 
 def test_who_waits_for_its_user_does_so_after_an_orderly_restart() -> None:

@@ -38,6 +38,18 @@ def test_a_request_becomes_changes() -> None:
     assert changes[0].session.agent == "claude-code"
 
 
+def test_what_several_requests_of_a_flood_changed_is_told_once() -> None:
+    spine = Spine()
+    spine.hear(request(PROMPT, seen=10))
+    spine.hear(request((2, "api_error", {"session.id": "s", "query_source": "sdk", "status_code": 500}), seen=10.001))
+    changes = spine.changes(us(10.001))
+    assert [type(change).__name__ for change in changes] == [
+        *("SessionAdded", "StateChanged", "AttentionNeeded", "DetailsChanged", "ErrorSeen")
+    ]
+    assert changes[0].session.state == "failed"
+    assert spine.changes(us(10.002)) == []
+
+
 @pytest.mark.parametrize(("comm", "pid"), [("claude", 7), ("node", 7), ("otelcol", 0), ("codex", 0), ("", 0)])
 def test_a_peers_pid_counts_only_if_its_executable_is_that_agents(comm: str, pid: int) -> None:
     """Else a collector or a replay tool would own sessions."""

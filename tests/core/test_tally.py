@@ -1,25 +1,44 @@
-"""Sums by agent and model stay few, whatever strangers call their models."""
+"""What was used since the start, as counters are to be: bounded, and never falling."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from aimond.core.tally import MODELS, Tally
-from aimond.core.usage import Spent, Usage
+from aimond.core.tally import MOST, OTHER, Tally
+from aimond.core.usage import NOTHING, Spent, Usage
 
-ONE = Spent(1, Usage(input=10), Decimal(1))
+CALL = Spent(1, Usage(input=3, output=2), Decimal("0.5"), computed=1)
+WHOSE = ("codex", "gpt-5.5", "aimond")
 
 
-def test_each_model_has_its_sum() -> None:
+def test_calls_add_up_by_agent_model_and_project() -> None:
     tally = Tally()
-    for model in ("a", "b", "a"):
-        tally.add("codex", model, ONE)
-    assert {model: spent.requests for (_, model), spent in tally.spent.items()} == {"a": 2, "b": 1}
+    for project in ("one", "one", "two"):
+        tally.add("codex", "gpt-5.5", project, CALL)
+    assert {whose[2]: spent.requests for whose, spent in tally.spent.items()} == {"one": 2, "two": 1}
 
 
-def test_models_and_agents_without_end_become_one() -> None:
+def test_strangers_cannot_make_it_grow() -> None:
     tally = Tally()
-    for n in range(10 * MODELS):
-        tally.add(f"agent {n // 3}", f"model {n}", ONE)
-    assert len(tally.spent) <= 2 * MODELS + 1
-    assert sum(spent.requests for spent in tally.spent.values()) == 10 * MODELS
+    for number in range(MOST + 50):
+        tally.add("codex", f"model {number}", "", CALL)
+    assert len(tally.spent) == MOST + 1
+    assert tally.spent[OTHER, OTHER, OTHER].requests == 50
+
+
+def test_a_sum_is_seen_to_rise_from_nothing() -> None:
+    tally = Tally()
+    tally.add(*WHOSE, CALL)
+    assert tally.rising() == {WHOSE: NOTHING}
+    assert tally.rising() == {WHOSE: CALL}
+
+
+def test_a_price_that_is_corrected_downwards_makes_no_counter_fall() -> None:
+    tally = Tally()
+    tally.add(*WHOSE, CALL)
+    tally.rising(), tally.rising()
+    tally.add(*WHOSE, Spent(cost=Decimal("-0.2")))
+    assert tally.spent[WHOSE].cost == Decimal("0.3")
+    assert tally.rising()[WHOSE].cost == Decimal("0.5")
+    tally.add(*WHOSE, CALL)
+    assert tally.rising()[WHOSE].cost == Decimal("0.8")
