@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import chain
 from typing import Final
 
 from aimond.agents import Registry
@@ -36,20 +35,21 @@ class Witness:
         self._by_name = registry.by_name
         self._started, self._exited = started, exited
         self._exits = Exits(self._gone)
-        self._programs = frozenset().union(*(agent.programs for agent in self._agents))
+        self._programs = tuple(frozenset().union(*(agent.programs for agent in self._agents)))
         self._known: dict[int, int] = {}
+        self._placeless: set[int] = set()
         self._strangers: deque[int] = deque(maxlen=STRANGERS)
         self._asking: set[asyncio.Task[None]] = set()
 
     def meet(self, peer: Peer) -> None:
         """Find out whose connection it is."""
-        peer.met = True
-        likely = chain(reversed(self._known), program.running(self._programs))
-        pid = peers.pid_of(peer.local, peer.remote, likely, self._strangers)
-        agent = self._agent_of(pid) if pid else None
+        known, strangers = tuple(reversed(self._known)), tuple(self._strangers)
+        pid, words = peers.sender(peer.local, peer.remote, known, strangers, self._programs, peer.inode)
+        peer.met = pid >= 0  # else it is asked for again with the next request
+        agent = next((agent for agent in self._agents if program.fits(words, agent.programs)), None)
         if agent and self._attend(pid):
             peer.pid, peer.comm = pid, min(agent.executables)
-        elif pid:
+        elif pid > 0:
             self._strangers.append(pid)
 
     def started(self, pid: int) -> int:
@@ -79,14 +79,12 @@ class Witness:
         for task in self._asking:
             task.cancel()
 
-    def _agent_of(self, pid: int) -> Agent | None:
-        words = program.programs(pid)
-        return next((agent for agent in self._agents if program.fits(words, agent.programs)), None)
-
     def _attend(self, pid: int) -> bool:
         """Tell of that process, and be told of its end; False when it has ended."""
         start = proc.started(pid)
         if start and self._known.get(pid) == start:
+            if pid in self._placeless and (process := proc.read(pid)):
+                self._tell(process)
             return True
         if pid in self._known:  # its end was not told, and another has its pid
             self._exits.forget(pid, self._known.pop(pid))
@@ -97,12 +95,17 @@ class Witness:
         if not self._exits.watch(pid, process.start):
             return proc.is_alive(pid, process.start)  # nobody will tell of its end: its sessions expire
         self._known[pid] = process.start
-        self._started(pid, process.cwd, process.tty)
-        if inside := tmux.inherited(pid):
+        self._tell(process)
+        return True
+
+    def _tell(self, process: proc.Process) -> None:
+        """Where it is; where nobody can tell at present, that is asked again with its next connection."""
+        (self._placeless.discard if process.cwd else self._placeless.add)(process.pid)
+        self._started(process.pid, process.cwd, process.tty)
+        if inside := tmux.inherited(process.pid):
             task = asyncio.get_running_loop().create_task(self._find_pane(process, inside))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
-        return True
 
     async def _find_pane(self, process: proc.Process, inside: tmux.Inside) -> None:
         pane = await tmux.find(inside, process.tty)
@@ -112,6 +115,7 @@ class Witness:
     def _gone(self, pid: int, start: int) -> None:
         if self._known.get(pid) == start:
             del self._known[pid]
+            self._placeless.discard(pid)
             self._exits.forget(pid, start)
             at = time.time_ns() // 1000
             asyncio.get_running_loop().call_later(LAST_WORDS, self._exited, pid, at)

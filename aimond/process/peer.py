@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
-from aimond.process import proc, sockets
+from aimond.process import proc, program, sockets
+from aimond.process.asked import asked
 from aimond.process.sockets import Address
 
 # A CLI has about 50. A process with more is not looked at to the end.
@@ -15,35 +16,64 @@ _FILES: Final = 1024
 _PROCESSES: Final = 8192
 
 
-def pid_of(local: Address, remote: Address, likely: Iterable[int] = (), strangers: Iterable[int] = ()) -> int:
+def pid_of(
+    local: Address, remote: Address, likely: Iterable[int] = (), strangers: Iterable[int] = (), *, inode: int = 0
+) -> int:
     """The pid of our user's process at ``remote``, 0 if unknown or one of ``strangers``, whom nobody cares for. They
-    are looked at first, then ``likely``, all others last.
+    are looked at first, then ``likely``, all others last. ``inode``: what ``owned`` has told, where it was asked.
 
     Of several that share the socket by inheritance it is the eldest: who made the connection speaks for it, children
     merely got a copy with the rest.
     """
-    if not sockets.is_local(local, remote):
-        return 0
-    found = sockets.find(remote, local)
-    if found is None or found.uid != os.geteuid():
-        return 0
-    target = f"socket:[{found.inode}]"
+    if not inode:
+        found = sockets.find(remote, local) if sockets.is_local(local, remote) else None
+        if found is None or found.uid != os.geteuid():
+            return 0
+        inode = found.inode
+    target = f"socket:[{inode}]"
     if any(_has(pid, target) for pid in strangers):
         return 0
-    return holder(found.inode, chain(likely, everyone()))
+    return holder(inode, chain(likely, everyone()))
 
 
-def is_foreign(local: Address, remote: Address) -> bool:
-    """Whether the socket at ``remote`` is of this machine, and neither our user's nor root's.
+def owned(local: Address, remote: Address) -> int | None:
+    """The inode of our user's socket at ``remote``, 0 where it is unknown or root's; None where it is foreign: of this
+    machine, and neither ours nor root's.
 
-    One that nobody has any more counts: who sends and leaves at once is known by nothing. Where the kernel does not
-    tell (another machine, another network namespace, a sandbox without sock_diag and /proc/net) it is not foreign."""
+    One that nobody has any more is foreign: who sends and leaves at once is known by nothing. Where the kernel does not
+    tell (another machine, another network namespace, a sandbox without sock_diag and /proc/net) it is not."""
     if not sockets.is_local(local, remote):
-        return False
+        return 0
     found = sockets.find(remote, local)
     if found is None:
-        return sockets.find(local, remote) is not None
-    return found.uid not in (os.geteuid(), 0)
+        return 0 if sockets.find(local, remote) is None else None
+    if found.uid == os.geteuid():
+        return found.inode
+    # In a user namespace all others have one uid, root too.
+    return 0 if found.uid == 0 or owner(remote, local) == 0 else None
+
+
+@asked((-1, ()))
+def sender(
+    local: Address, remote: Address, known: Sequence[int], strangers: Sequence[int], programs: Sequence[str], inode: int
+) -> tuple[int, tuple[str, ...]]:
+    """``pid_of``, and the words of its program, for whom ``known`` processes are likely and those that run one of these
+    ``programs``; the pid is -1 if nobody can tell at present."""
+    pid = pid_of(local, remote, chain(known, program.running(frozenset(programs))), strangers, inode=inode)
+    return pid, program.programs(pid) if pid else ()
+
+
+@asked(-1)
+def owner(local: Address, remote: Address) -> int:
+    """The user whose socket is at ``local``, connected to ``remote``; -1 if that is not known."""
+    found = sockets.find(local, remote)
+    return found.uid if found else -1
+
+
+@asked(0)
+def listener(port: int) -> int:
+    """The process that listens at a TCP port, 0 if it is nobody's that we may see."""
+    return next((pid for inode in sockets.listening(port) if (pid := holder(inode, everyone()))), 0)
 
 
 def holder(inode: int, among: Iterable[int]) -> int:

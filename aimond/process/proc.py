@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
-from aimond.core.value import named
+from msgspec import Struct
+
+from aimond.process.asked import asked
 
 _GONE: Final = frozenset({"Z", "X"})  # nobody has waited for it yet, but it does nothing any more
 _DELETED: Final = " (deleted)"
@@ -20,8 +22,7 @@ _SERIAL: Final = 64
 _PTS: Final = range(136, 144)
 
 
-@named
-class Process:
+class Process(Struct, frozen=True, kw_only=True):
     """``start`` is in clock ticks since boot: with the pid, it names one process and no later one. ``tty`` is the
     terminal that controls it, ``cwd`` its working directory; both are "" when it has none, or none that we may see."""
 
@@ -45,8 +46,14 @@ def read(pid: int) -> Process | None:
         return None
     comm, _, parent, tty, start = fields
     return Process(
-        pid=pid, start=int(start), parent=int(parent), uid=uid, comm=comm, tty=tty_name(int(tty)), cwd=_directory(pid)
+        pid=pid, start=int(start), parent=int(parent), uid=uid, comm=comm, tty=tty_name(int(tty)), cwd=directory(pid)
     )
+
+
+def called(pid: int) -> str:
+    """For people: ``python3 (pid 123)``; "" when it is gone."""
+    fields = _stat(pid)
+    return f"{''.join(char if char.isprintable() else '?' for char in fields[0])} (pid {pid})" if fields else ""
 
 
 def started(pid: int) -> int:
@@ -97,12 +104,24 @@ def children(pid: int) -> list[int]:
 
 def environment(pid: int, *names: str) -> list[str]:
     """The values of these variables when it was started, "" for what it has not."""
-    found = dict.fromkeys((name.encode() for name in names), "")
-    for entry in content(pid, "environ", _ENVIRONMENT).split(b"\0"):
-        name, _, text = entry.partition(b"=")
-        if name in found:
-            found[name] = os.fsdecode(text)
-    return list(found.values())
+    found = variables(pid, names)
+    return [found.get(name, "") for name in names]
+
+
+@asked({})
+def variables(pid: int, names: Sequence[str]) -> dict[str, str]:
+    """Those of these variables that it was started with."""
+    wanted = {name.encode(): name for name in names}
+    pairs = (entry.partition(b"=") for entry in content(pid, "environ", _ENVIRONMENT).split(b"\0"))
+    return {wanted[name]: os.fsdecode(text) for name, _, text in pairs if name in wanted}
+
+
+@asked("")
+def directory(pid: int) -> str:
+    """Its working directory, "" if there is none to be seen; where that was deleted, what it was called."""
+    path = link(pid, "cwd")
+    # (Path.exists raises for a name that is too long, or in a directory that we may not search.)
+    return path.removesuffix(_DELETED) if path.endswith(_DELETED) and not os.path.exists(path) else path  # noqa: PTH110
 
 
 def pids() -> list[int]:
@@ -154,9 +173,3 @@ def _stat(pid: int) -> tuple[str, str, str, str, str] | None:
         return None
     comm = head.partition(b" (")[2].decode(errors="replace")
     return comm, columns[0], columns[1], columns[4], columns[19]
-
-
-def _directory(pid: int) -> str:
-    path = link(pid, "cwd")
-    # (Path.exists raises for a name that is too long, or in a directory that we may not search.)
-    return path.removesuffix(_DELETED) if path.endswith(_DELETED) and not os.path.exists(path) else path  # noqa: PTH110

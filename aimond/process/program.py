@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from aimond.process import proc
+from aimond.process.asked import asked
 
 _COMMAND_LINE: Final = 16384
 
@@ -23,6 +24,7 @@ _WITH_VALUE: Final = frozenset(
 _INSTEAD: Final = re.compile("-|--eval|--print|-[^-WX]*[cemp]")
 
 
+@asked(())
 def programs(pid: int) -> tuple[str, ...]:
     """The words by which its program can be recognised: executable, comm, and the script that an interpreter runs.
 
@@ -44,13 +46,13 @@ def fits(words: Iterable[str], names: frozenset[str]) -> bool:
 
 def is_program(pid: int, names: frozenset[str]) -> bool:
     """Whether the process runs a program of these names, see ``fits``."""
-    return fits(_words(pid), names)
+    return fits(programs(pid), names)
 
 
 def running(names: frozenset[str]) -> Iterator[int]:
     """The processes that run such a program, the newest first; looked for as far as one asks."""
     for pid in reversed(proc.pids()):
-        if is_program(pid, names):
+        if fits(_words(pid), names):
             yield pid
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import socket
 import struct
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from aimond.core.value import value
+from msgspec import Struct
 
 _SOCK_DIAG: Final = 4  # NETLINK_SOCK_DIAG
 _BY_FAMILY: Final = 20  # SOCK_DIAG_BY_FAMILY
@@ -29,8 +30,7 @@ _MAPPED: Final = b"\0" * 10 + b"\xff\xff"
 Address = tuple[str, int]
 
 
-@value
-class Socket:
+class Socket(Struct, frozen=True):
     """A socket that a process has open: ``inode`` as in /proc/PID/fd, ``uid`` of who made it."""
 
     inode: int
@@ -52,6 +52,14 @@ def find(local: Address, remote: Address) -> Socket | None:
     except OSError:
         # ENOENT is "no such socket", but also "no tcp_diag in this kernel". The other end is ours and so exists.
         return None if _answers(ends[::-1], ports[::-1]) else _look_up(ends, ports)
+
+
+def listening(port: int) -> Iterator[int]:
+    """The inodes of the sockets that listen at a TCP port, as /proc/net tells (columns: proc_pid_net(5))."""
+    for table in ("tcp", "tcp6"):
+        for columns in map(bytes.split, _table(table).splitlines()[1:]):
+            if int(columns[3], 16) == _LISTENING and int(columns[1].rpartition(b":")[2], 16) == port:
+                yield int(columns[9])
 
 
 def is_local(local: Address, remote: Address) -> bool:
@@ -116,11 +124,7 @@ def _look_up(ends: tuple[bytes, bytes], ports: tuple[int, int]) -> Socket | None
 
 def _row(table: str, ends: tuple[bytes, bytes], ports: tuple[int, int]) -> Socket | None:
     key = f" {_spelt(ends[0], ports[0])} {_spelt(ends[1], ports[1])} ".encode()
-    try:
-        with open(f"/proc/net/{table}", "rb") as file:  # noqa: PTH123
-            text = file.read(_TABLE)
-    except OSError:
-        return None
+    text = _table(table)
     start = text.find(key)
     if start < 0:
         return None
@@ -128,6 +132,14 @@ def _row(table: str, ends: tuple[bytes, bytes], ports: tuple[int, int]) -> Socke
     columns = text[start:].split(None, 9)
     uid, inode = int(columns[6]), int(columns[8])
     return Socket(inode, uid) if inode else None
+
+
+def _table(name: str) -> bytes:
+    try:
+        with open(f"/proc/net/{name}", "rb") as file:  # noqa: PTH123
+            return file.read(_TABLE)
+    except OSError:
+        return b""
 
 
 def _spelt(packed: bytes, port: int) -> str:

@@ -9,8 +9,9 @@ import re
 import stat
 from typing import Final
 
+from msgspec import Struct
+
 from aimond.core.trail import Client
-from aimond.core.value import named, value
 from aimond.process import proc
 from aimond.process.plain import plain
 
@@ -28,16 +29,14 @@ _WHERE: Final = "#{pane_tty} #{session_id}"
 _CLIENT: Final = "#{client_pid} #{client_tty} #{client_activity} #{pane_id} #{session_id} #{client_control_mode}"
 
 
-@value
-class Inside:
+class Inside(Struct, frozen=True):
     """What TMUX and TMUX_PANE say: the ``socket`` of the server, and the ``pane`` (%5) the process was started in."""
 
     socket: str
     pane: str
 
 
-@named
-class Pane:
+class Pane(Struct, frozen=True, kw_only=True):
     """A pane as the server knows it. ``window`` and ``index`` are its place in ``session``, whose name is fit to
     show."""
 

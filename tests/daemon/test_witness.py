@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 from aimond.commands import hook
 from tests.busdaemon import PrivateBus
 from tests.daemon.test_command_line import Desktop
+from tests.process.brokers import broker, confine
 
 CLAUDE = "@anthropic-ai/claude-code/cli.js"
 SLACK = 1.0  # seconds; readers are asked by a new process each time
@@ -49,10 +50,12 @@ class Cli:
         return self.process.stdout.readline().strip()
 
 
-@pytest.fixture
-def desktop(tmp_path: Path) -> Iterator[Desktop]:
-    with PrivateBus() as bus:
+@pytest.fixture(params=["sees for itself", "asks the broker"])
+def desktop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desktop]:
+    with PrivateBus() as bus, ExitStack() as stack:
         desktop = Desktop(bus, tmp_path)
+        if request.param == "asks the broker":
+            confine(desktop, stack.enter_context(broker(tmp_path / "broker")))
         with desktop.monitor():
             yield desktop
 

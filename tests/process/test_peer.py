@@ -42,6 +42,7 @@ def test_the_process_that_connected_is_found(source: str, host: str, dialled: st
     with connection(host, dialled) as (process, ours):
         local, remote = names(ours)
         assert peer.pid_of(local, remote) == process.pid
+        assert peer.pid_of(local, remote, inode=peer.owned(local, remote) or 0) == process.pid
         inode = Path(f"/proc/{process.pid}/fd/3").readlink().name.strip("socket:[]")
         assert sockets.find(remote, local) == Socket(int(inode), os.getuid())
 

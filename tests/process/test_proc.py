@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict
 
 from aimond.process import proc
 from tests.process.living import as_nobody, in_terminal, python, running, shell

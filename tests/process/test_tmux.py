@@ -37,8 +37,10 @@ class Server:
         return done.stdout.rstrip("\n")
 
     def pane(self, target: str = "") -> proc.Process:
-        """The process in a pane."""
-        found = proc.read(int(self.run("display-message", "-p", "-t", target, "#{pane_pid}")))
+        """The process in a pane, once it is more than a copy of the server."""
+        pid = int(self.run("display-message", "-p", "-t", target, "#{pane_pid}"))
+        until(lambda: tmux.inherited(pid) is not None)
+        found = proc.read(pid)
         assert found
         return found
 
