@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from contextlib import suppress
 from decimal import Decimal
 from typing import Final
 from urllib.parse import unquote
@@ -55,7 +56,8 @@ def main() -> None:
     """Send until stdin ends."""
     config = Config.model_validate_json(_line())
     forward = config.forward
-    os.nice(NICE)
+    with suppress(PermissionError):  # by the unit's filter of system calls
+        os.nice(NICE)
     directory = spool.place()
     bell = Bell()
     threading.Thread(target=bell.listen, daemon=True).start()

@@ -7,11 +7,11 @@ import time
 from typing import Any, Final
 
 from google.protobuf.message import DecodeError
+from msgspec import Struct
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from aimond.core.value import value
 from aimond.forward import wire
 from aimond.otlp.record import Signal
 
@@ -27,8 +27,7 @@ _RESPONSES: Final[dict[Signal, tuple[Any, str]]] = {
 }
 
 
-@value
-class Answer:
+class Answer(Struct, frozen=True):
     """``accepted``, else whether to try ``again``, after ``wait`` seconds if the upstream says so. ``rejected`` are the
     records of an accepted request that it did not take; ``reason`` is for people."""
 

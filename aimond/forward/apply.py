@@ -57,19 +57,20 @@ def classify(
     status: str | None = None,
     said: Attributes | None = None,
 ) -> None:
-    """Add the class of a failure if there is one. ``status``: the message of a span's status if that is an error;
-    ``said`` as of ``add``."""
+    """Add the class of a failure if there is one; what has been found before, in words that are gone, stays.
+    ``status``: the message of a span's status if that is an error; ``said`` as of ``add``."""
     sources = attributes if said is None else said
     for failure in failures_for(cli, context, name):
         if not (_fits((failure.having,), sources) if failure.having[0] else _is_failed_call(attributes, status)):
             continue
-        kind = failures.OTHER
+        native = attributes.text(mapping.ERROR)
+        # Who classified it before may have had the message, which is private.
+        kind = native if native in failures.CLASSES else failures.OTHER
         for patterns, keys in ((failures.BY_MESSAGE, failure.messages), (failures.BY_CODE, failure.codes)):
             texts = [(status or "") if key == failures.STATUS else sources.text(key) for key in keys]
             for class_, pattern in patterns:
                 if any(_found(pattern, text) for text in texts if text):
                     kind = class_
-        native = attributes.text(mapping.ERROR)
         if native and native not in failures.CLASSES and mapping.NATIVE_ERROR not in attributes:
             attributes.set(mapping.NATIVE_ERROR, native)
         attributes.set(mapping.ERROR, kind)

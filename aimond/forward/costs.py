@@ -5,9 +5,10 @@ Prices come from whoever knows them; the CLI's own word goes before a table's.""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
+
+from msgspec import Struct
 
 from aimond.core.usage import Usage
 from aimond.forward import mapping as m
@@ -28,8 +29,7 @@ CALLS: Final = 1024
 NEAR: Final = 1_000_000_000  # ns between the end of Gemini's span and its log record: 0.3 s at most (0.61.0)
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(Struct):
     session: str
     model: str
     ended: int
@@ -41,7 +41,7 @@ class Costs:
 
     def __init__(self, price: Price) -> None:
         self._price = price
-        self._reported: Lately[str, float] = Lately(CALLS)
+        self._reported: Lately[tuple[str, str], float] = Lately(CALLS)  # by session and request
         self._calls: Lately[bytes | int, _Call] = Lately(CALLS)
         self._number = 0
 
@@ -51,7 +51,7 @@ class Costs:
             return
         cost, request = attributes.number(m.COST), attributes.text("request_id")
         if cost is not None and request:
-            self._reported.put(request, float(cost))
+            self._reported.put((attributes.text(m.SESSION), request), float(cost))
         if cli == m.GEMINI:
             tokens = {key: count for key in TOKENS if (count := attributes.whole(key)) is not None}
             self._number += 1
@@ -62,7 +62,7 @@ class Costs:
         """Add to the span of a call what its log said."""
         if attributes.get(m.KIND) != "LLM":
             return
-        reported = self._reported.get(attributes.text("request_id"))
+        reported = self._reported.get((attributes.text(m.SESSION), attributes.text("request_id")))
         if reported is not None and m.COST not in attributes:
             _say(attributes, reported, estimated=False)
         if cli == m.GEMINI and m.INPUT not in attributes and m.ERROR not in attributes:

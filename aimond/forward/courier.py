@@ -9,27 +9,20 @@ import json
 import random
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from itertools import takewhile
 from typing import Any, Final, Protocol
 
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from msgspec import Struct
+from msgspec.structs import asdict
 
-from aimond.forward import jsonbody, loop
+from aimond.forward import loop
 from aimond.forward.answer import Answer
 from aimond.forward.normalize import Normalizer, Read
 from aimond.forward.reading import Reader
+from aimond.forward.requests import parsed
 from aimond.forward.segment import Entry
 from aimond.otlp.record import Signal
 
-REQUESTS: Final[dict[Signal, Any]] = {
-    "logs": ExportLogsServiceRequest,
-    "traces": ExportTraceServiceRequest,
-    "metrics": ExportMetricsServiceRequest,
-}
 WINDOW: Final = 2**20  # bytes that are sent together
 TOGETHER: Final = 1.0  # seconds within which what comes is sent together, where it has to wait anyway
 FIRST_PAUSE: Final = 1.0  # seconds between tries, doubled each time
@@ -43,8 +36,7 @@ class Exporter(Protocol):
         """Send one request, and wait for its answer."""
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """How it goes. ``behind``: more is waiting. The numbers count since the process began: requests
     ``sent``, ``lost`` (dropped from the spool, or damaged there) and ``refused`` for good by the upstream; records
     ``rejected`` by it."""
@@ -62,8 +54,7 @@ class Report:
         return json.dumps(asdict(self))
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(Struct):
     entry: Entry
     read: Read
 
@@ -147,16 +138,12 @@ class Courier:
         return True
 
     def _parsed(self, entry: Entry) -> Any:
-        message = REQUESTS[entry.signal]()
         try:
-            if entry.encoding == "json":
-                return jsonbody.into(message, json.loads(entry.body))
-            message.ParseFromString(entry.body)
-        except (ValueError, DecodeError, RecursionError) as error:
+            return parsed(entry.signal, entry.encoding, entry.body)
+        except ValueError as error:
             self._report.refused += 1
-            self._report.error = f"a {entry.signal} request cannot be read: {error}"[:200]
+            self._report.error = str(error)
             return None
-        return message
 
     def _send(self, signal: Signal, bodies: list[bytes]) -> bool:
         """Requests of one signal, as one (on the wire, one after the other is one of all); where that is refused for

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from aimond.core.value import value
+from msgspec import Struct
+
 from aimond.forward.mapping import CLAUDE, CODEX, GEMINI, Context
 
 STATUS: Final = "@status"  # the message of a span's status, among names of attributes
 OTHER: Final = "_OTHER"
 
 
-@value
-class Failure:
+class Failure(Struct, frozen=True):
     """Records of ``cli`` that tell of a failed call: those of these names that have the attribute ``having`` with text
     that fits; without it, spans of kind LLM whose status is an error. ``messages`` and ``codes``: where to look."""
 
@@ -91,10 +91,13 @@ PRIVATE: Final = (
     "tool_parameters",
     "function_args",
     "full_command",
+    "bash_command",
     "file_path",
+    "bash_argv0",
     "metadata",
     "content",
     "body",
+    "hook_name",  # Gemini CLI's are their commands
     "hook_input",
     "hook_output",
     "stdout",
@@ -114,6 +117,10 @@ PRIVATE: Final = (
     "gen_ai.tool.call.result",
     "input.value",
     "output.value",
+    "mcp_server",
+    "thread.name",  # of Codex CLI: what a thread is about, where it is no worker of its runtime
+    "account_id",
+    "host.id",
     "user.id",
     "user.email",
     "user.account_id",
@@ -123,5 +130,6 @@ PRIVATE: Final = (
     "auth.request_id",
     "process.command",
     "process.command_args",
+    "process.executable.path",
     "process.owner",
 )

@@ -7,7 +7,6 @@ import base64
 import gzip
 import socket
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
@@ -15,6 +14,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset, TrailersReceived
 from h2.exceptions import ProtocolError
+from msgspec import Struct, field
 
 from aimond.forward import answer
 from aimond.forward.answer import Answer
@@ -42,8 +42,7 @@ _HTTP: Final = {
 }
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(Struct):
     stream: int
     headers: dict[str, str] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)

@@ -21,12 +21,18 @@ def into(message: Any, document: dict[str, Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """With ids as protobuf's own JSON has them: base64, where OTLP says hex."""
+    """With ids as protobuf's own JSON has them: base64, where OTLP says hex. Half an emoji, which is what JavaScript
+    leaves of one that it cuts, is no text to protobuf: it becomes a question mark."""
     if isinstance(value, dict):
-        return {key: _id(inner) if key in _IDS else _plain(inner) for key, inner in value.items() if inner is not None}
+        kept = {_whole(key): inner for key, inner in value.items() if inner is not None}
+        return {key: _id(inner) if key in _IDS else _plain(inner) for key, inner in kept.items()}
     if isinstance(value, list):
         return [_plain(inner) for inner in value if inner is not None]
-    return value
+    return _whole(value) if isinstance(value, str) else value
+
+
+def _whole(text: str) -> str:
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _id(text: Any) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, Literal
 
-from aimond.core.value import value
+from msgspec import Struct
 
 Context = Literal["spanevent", "span", "log", "datapoint"]  # an event's rules add to its span
 
@@ -54,8 +54,7 @@ class How(Enum):
     SET = "set"
 
 
-@value
-class Rule:
+class Rule(Struct, frozen=True):
     """Adds ``target`` to records of ``cli`` ("": of all three) and, if there are ``names``, of those names, that have
     all the attributes ``having``, with text that such a pattern finds. ``replace``: what is there is replaced."""
 

@@ -79,10 +79,10 @@ def _failure(failure: Failure) -> Iterator[str]:
     when = list(_conditions(failure.cli, failure.context, failure.names, ((key, pattern),) if key else ()))
     if not key:
         when += [f'{_at("span", mapping.KIND)} == "LLM"', "span.status.code == STATUS_CODE_ERROR"]
-    yield _set(
-        native, error, [*when, f"{native} == nil", f"{error} != nil", f"not IsMatch({error}, {_text(_CLASSES)})"]
-    )
-    yield _set(error, _text(failures.OTHER), when)
+    # Who classified it before may have had the message, which is private.
+    new = [*when, f"not IsMatch({error}, {_text(_CLASSES)})"]
+    yield _set(native, error, [*new, f"{native} == nil", f"{error} != nil"])
+    yield _set(error, _text(failures.OTHER), new)
     for patterns, keys in ((failures.BY_MESSAGE, failure.messages), (failures.BY_CODE, failure.codes)):
         places = ["span.status.message" if key == failures.STATUS else _at(failure.context, key) for key in keys]
         for name, wanted in patterns if places else ():

@@ -115,6 +115,7 @@ RULES: Final[tuple[Rule, ...]] = (
     *(Rule(cli, "span", m.KIND, How.SET, constant="CHAIN") for cli in m.SCOPES),
     # -- models, and who makes them
     *(Rule(cli, each, m.MODEL, How.TEXT, ("model",)) for cli in (CLAUDE, CODEX) for each in CONTEXTS),
+    Rule(CODEX, "spanevent", m.MODEL, How.TEXT, ("model",)),  # of each attempt of a call, the failed ones too
     *(Rule(GEMINI, each, m.MODEL, How.TEXT, ("model", "model_name")) for each in CONTEXTS),
     *(
         Rule(GEMINI, each, m.PROVIDER, How.SET, having=(("auth_type", "^vertex-ai$"),), constant="gcp.vertex_ai")

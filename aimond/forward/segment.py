@@ -5,16 +5,17 @@ A file is named for the number of its first request. It is only appended to, so 
 from __future__ import annotations
 
 import os
+import struct
 import zlib
 from pathlib import Path
-from struct import Struct
 from typing import Final
 
-from aimond.core.value import value
+from msgspec import Struct
+
 from aimond.otlp.record import Encoding, Signal
 
 # Length of the body, CRC-32 of all that follows it, number, time of arrival (µs since the epoch), signal, encoding.
-HEAD: Final = Struct("<IIQQBB")
+HEAD: Final = struct.Struct("<IIQQBB")
 _UNCHECKED: Final = 8  # bytes of a head: length and checksum
 LONGEST: Final = 64 * 2**20
 SIGNALS: Final[tuple[Signal, ...]] = ("logs", "traces", "metrics")
@@ -22,8 +23,7 @@ ENCODINGS: Final[tuple[Encoding, ...]] = ("protobuf", "json")
 SUFFIX: Final = ".otlp"
 
 
-@value
-class Entry:
+class Entry(Struct, frozen=True):
     """One request as it was received. ``number`` counts requests of this spool, from 1; ``seen`` in µs."""
 
     number: int

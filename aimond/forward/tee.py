@@ -19,6 +19,7 @@ from aimond.config import Config
 from aimond.core.change import Change
 from aimond.core.forwarding import Forwarding
 from aimond.forward import loop, spool
+from aimond.forward.private import scrubbed
 from aimond.forward.spool import Spool, SpoolInUse, Waiting
 from aimond.otlp.record import Batch
 
@@ -42,6 +43,7 @@ class Tee:
         self._directory = spool.place()
         self._instance = spool.instance(self._directory)
         self._signals = frozenset(config.forward.signals)
+        self._is_discreet = config.forward.privacy and config.forward.mode == "normalized"
         self._spool: Spool | None = None
         self._thread = ThreadPoolExecutor(1, "spool")
         self._waiting: deque[Waiting] = deque()
@@ -130,7 +132,7 @@ class Tee:
         self._said = {"error": self._said.get("error", "")}
         written, self._spool = self._spool, None  # what comes from here on waits for the next process
         if written:
-            last = asyncio.get_running_loop().run_in_executor(self._thread, written.append, self._all())
+            last = asyncio.get_running_loop().run_in_executor(self._thread, self._append, written, self._all())
             self._record(*await last)
             written.close()
         if self._bell:
@@ -150,8 +152,21 @@ class Tee:
             self._is_due = False
             return
         self._is_due = True
-        job = asyncio.get_running_loop().run_in_executor(self._thread, self._spool.append, self._all())
+        job = asyncio.get_running_loop().run_in_executor(self._thread, self._append, self._spool, self._all())
         job.add_done_callback(self._written)
+
+    def _append(self, written: Spool, waiting: list[Waiting]) -> tuple[int, str]:
+        """In the thread: as Spool.append, without what is private."""
+        if not self._is_discreet:
+            return written.append(waiting)
+        fit, unfit = list[Waiting](), ""
+        for seen, signal, encoding, body in waiting:
+            try:
+                fit.append((seen, signal, "protobuf", scrubbed(signal, encoding, body)))
+            except ValueError as error:
+                unfit = str(error)
+        lost, why = written.append(fit)
+        return lost + len(waiting) - len(fit), why or unfit
 
     def _all(self) -> list[Waiting]:
         waiting = list(self._waiting)

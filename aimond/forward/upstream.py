@@ -6,11 +6,10 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
-from aimond.core.value import value
+from msgspec import Struct
 
 
-@value
-class Upstream:
+class Upstream(Struct, frozen=True):
     """``endpoint``: a URL without the signals' paths; ``timeout`` in seconds, of each step; ``ca``, ``cert``, ``key``:
     PEM files."""
 

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, duration_pb2, message_factory
 from google.protobuf.message import DecodeError
-
-from aimond.core.value import value
+from msgspec import Struct
 
 _FIELD: Final = descriptor_pb2.FieldDescriptorProto
 _PACKAGE: Final = "aimond.forward"
@@ -36,8 +35,7 @@ _STATUS: Final = _message(
 _RETRY_INFO: Final = _message("RetryInfo", ("retry_delay", 1, _FIELD.TYPE_MESSAGE, ".google.protobuf.Duration"))
 
 
-@value
-class Status:
+class Status(Struct, frozen=True):
     """``retry_after``: in seconds, None if there is no RetryInfo."""
 
     message: str = ""

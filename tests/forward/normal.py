@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 from aimond.core.usage import Usage
 from aimond.forward import jsonbody
 from aimond.forward.attributes import Attributes
-from aimond.forward.courier import REQUESTS
 from aimond.forward.normalize import Normalizer
+from aimond.forward.requests import REQUESTS
 from aimond.tape import unpacked
 from tests.recorded import tape
 
@@ -47,14 +47,17 @@ def native(path: Path) -> list[Request]:
     return [request for _, request in received(path)]
 
 
-def normalized(path: Path, **options: bool) -> list[Request]:
-    """All requests of a tape after normalizing, each held as long as a courier would."""
+def normalized(path: Path, first: Callable[[Any, Any], Any] | None = None, **options: bool) -> list[Request]:
+    """All requests of a tape after normalizing, each held as long as a courier would. ``first``: what becomes of each
+    before."""
     normalizer = Normalizer(price, **{"privacy": False, **options})
     held: list[tuple[float, Any]] = []
     requests: list[Request] = []
     for t, (signal, message) in [*received(path), (float("inf"), ("metrics", REQUESTS["metrics"]()))]:
         while held and held[0][0] < t - LINGER:
             normalizer.finish(held.pop(0)[1])
+        if first:
+            message = first(signal, message)
         held.append((t, normalizer.read(signal, message)))
         requests.append((signal, message))
     return requests[:-1]

@@ -16,6 +16,7 @@ from aiohttp import ClientSession
 
 from aimond.forward import mapping as m
 from aimond.otlp.record import Batch
+from aimond.process import proc
 from aimond.tape import read
 from tests.busdaemon import PrivateBus
 from tests.daemon.live import Live, live
@@ -189,13 +190,7 @@ async def test_the_sender_leaves_with_the_monitor(bus: PrivateBus, upstream: Ups
 
 def senders() -> list[int]:
     """The processes that this one has started to send."""
-    found = []
-    for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            command = Path("/proc", child, "cmdline")
-            if command.exists() and b"aimond.forward" in command.read_bytes():
-                found.append(int(child))
-    return found
+    return [child for child in proc.children(os.getpid()) if b"aimond.forward" in proc.content(child, "cmdline", 4096)]
 
 
 async def test_refusals_are_counted_and_shown(bus: PrivateBus, upstream: Upstream) -> None:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from aimond.core.event import ModelCallFinished
 from aimond.forward import mapping as m
 from aimond.forward.attributes import Attributes
 from aimond.forward.costs import usage
+from aimond.forward.private import scrubbed
 from tests.forward import normal
 from tests.recorded import PATHS, heard, name
 
@@ -154,3 +156,25 @@ def test_what_is_private_stays_here(path: Path) -> None:
         whole = request.SerializeToString()
         for key in PRIVATE:
             assert b"\x0a%c%b\x12" % (len(key), key.encode()) not in whole, key
+
+
+@pytest.mark.parametrize("path", PATHS, ids=name)
+def test_what_was_scrubbed_for_the_disk_arrives_as_if_it_had_not_been(path: Path) -> None:
+    def scrub(signal: Any, request: Any) -> Any:
+        return type(request).FromString(scrubbed(signal, "protobuf", request.SerializeToString()))
+
+    late = normal.normalized(path, privacy=True)
+    early = normal.normalized(path, scrub, privacy=True)
+    assert [plain(each) for each in normal.records(early)] == [plain(each) for each in normal.records(late)]
+
+
+def plain(record: tuple[str, str, Any, Attributes]) -> tuple[Any, ...]:
+    """All that it says; attributes are in no order."""
+    signal, scope, message, _ = record
+    rest = type(message).FromString(message.SerializeToString())
+    events = [(event.name, sorted(map(str, event.attributes))) for event in getattr(rest, "events", ())]
+    own = sorted(map(str, rest.attributes))
+    for field in ("attributes", "events"):
+        if field in rest.DESCRIPTOR.fields_by_name:
+            rest.ClearField(field)
+    return signal, scope, own, events, str(rest)
