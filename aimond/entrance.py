@@ -37,4 +37,6 @@ def secure(otlp: Otlp, speaks: str, listeners: Iterable[socket]) -> ssl.SSLConte
 
 
 def _is_foreign(peer: Peer) -> bool:
-    return peers.is_foreign(peer.local, peer.remote)
+    inode = peers.owned(peer.local, peer.remote)
+    peer.inode = inode or 0
+    return inode is None

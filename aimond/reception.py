@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Set
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct
 
 from aimond import entrance
 from aimond.activation import Activation
@@ -24,8 +25,7 @@ from aimond.otlp.record import Batch
 _LOG: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(Struct, frozen=True):
     """Where what comes in goes to, and what is told of it; none of these may block."""
 
     consume: Callable[[Batch], bool]
@@ -46,7 +46,7 @@ async def receiving(
     guard = entrance.guard(otlp, hosts)
     async with AsyncExitStack() as running:
         if otlp.http:
-            sockets = activation.port(otlp.http_port) or listen(otlp.bind, otlp.http_port)
+            sockets = activation.port(otlp.http_port, otlp.bind) or listen(otlp.bind, otlp.http_port)
             where.append(f"OTLP/HTTP on port {sockets[0].getsockname()[1]}")
             inside.counters.http = await running.enter_async_context(
                 http.receiving(
@@ -60,7 +60,7 @@ async def receiving(
                 )
             )
         if otlp.grpc:
-            sockets = activation.port(otlp.grpc_port) or listen(otlp.bind, otlp.grpc_port)
+            sockets = activation.port(otlp.grpc_port, otlp.bind) or listen(otlp.bind, otlp.grpc_port)
             where.append(f"OTLP/gRPC on port {sockets[0].getsockname()[1]}")
             secure = entrance.secure(otlp, tls.GRPC, sockets)
             calls = grpc.receiving(

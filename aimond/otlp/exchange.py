@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from aimond.otlp.record import Peer
 from aimond.otlp.status import Refused
@@ -14,8 +15,7 @@ Answer = tuple[bytes, bytes]  # a head without the empty line that ends it, and 
 Reply = Callable[[bytes], Answer]
 
 
-@dataclass(slots=True)
-class Request:
+class Request(Struct):
     """A request's head. ``headers`` have lower-case names; one that is repeated is joined by commas (RFC 9110, 5.3)."""
 
     peer: Peer
@@ -37,8 +37,7 @@ class Service(Protocol):
         """How that is said to the sender of that request."""
 
 
-@dataclass(slots=True)
-class Server:
+class Server(Struct):
     """What all connections share. ``patience``: seconds that a request may take to arrive. ``turned_away`` counts those
     that were one too many, and ``refused`` are those of them that may still read so; ``buffered`` is in bytes."""
 

@@ -14,7 +14,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, cast
 
@@ -23,6 +22,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived, Event, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError, StreamClosedError, StreamIDTooLowError
+from msgspec import Struct, field
 
 from aimond.otlp import encode, protobuf, tls
 from aimond.otlp.guard import ANYBODY, Guard
@@ -70,8 +70,7 @@ async def receiving(
             connection.say_goodbye()
 
 
-@dataclass(slots=True)
-class _Receiver:
+class _Receiver(Struct):
     consume: Consume
     max_body: int
     max_connections: int
@@ -82,8 +81,7 @@ class _Receiver:
     buffered: int = 0
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(Struct):
     signal: Signal
     body: bytearray = field(default_factory=bytearray)
     timer: asyncio.TimerHandle | None = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from aimond.otlp import origin
 from aimond.otlp.record import Peer
@@ -25,8 +26,7 @@ def _nobody(peer: Peer) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(Struct, frozen=True):
     """``hosts``: names that requests may be addressed to besides localhost, which may change meanwhile; ``token``: what
     every request must carry, b"" for nothing; ``is_foreign``: whether a connection is another user's."""
 

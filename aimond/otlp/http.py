@@ -9,7 +9,6 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache, partial
 from http import HTTPStatus
@@ -17,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from httptools import parse_url
+from msgspec import Struct
 
 from aimond.otlp import encode, jsonform, protobuf, tls
 from aimond.otlp.exchange import Answer, Reply, Request, Server
@@ -81,8 +81,7 @@ async def receiving(
             transport.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Receiver:
+class _Receiver(Struct, frozen=True):
     consume: Consume
     max_body: int
     guard: Guard

@@ -216,8 +216,8 @@ class Connection(asyncio.Protocol):
         if self._reply and not refused:
             try:
                 return self._reply(bytes(self._body))
-            except Refused as told:
-                refused = told
+            except Refused as told:  # by no other name: that would be a ring with this frame, and all that it unpacked
+                return self._server.service.refusal(request, told)
             except MemoryError:
                 _LOG.warning("there was no memory for a request of %d bytes", self._size)
                 refused = Refused(Outcome.BUSY, NO_MEMORY)

@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import msgspec
+
 from aimond.otlp import isotime
 from aimond.otlp.record import Attributes, Batch, LogsIgnored, Record, Signal, SpansWanted, Value, all_logs
 
@@ -21,14 +23,23 @@ _CUMULATIVE: Final = (2, "AGGREGATION_TEMPORALITY_CUMULATIVE")
 def parse(body: bytes) -> dict[str, Any]:
     """The JSON object in the body. Raises ValueError when there is none."""
     try:
+        document = msgspec.json.decode(body)  # in half the time of json (0.22), which takes what this refuses
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        document = _leniently(body)
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    return document
+
+
+def _leniently(body: bytes) -> Any:
+    """NaN, numbers beyond all measure and halves of surrogate pairs too. Raises ValueError."""
+    try:
         document = json.loads(body.decode())
         # JavaScript cuts strings inside a surrogate pair and writes the half as \ud83d, which no UTF-8 can hold.
         if b"\\ud" in body or b"\\uD" in body:
             document = json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if not isinstance(document, dict):
-        raise ValueError("not a JSON object")
     return document
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Final
 
+from aimond.process import peer, proc
+
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})
-_LISTENING: Final = "0A"  # TCP_LISTEN of linux/include/net/tcp_states.h
 
 
 class PortInUse(Exception):  # noqa: N818
@@ -34,7 +34,7 @@ def listen(hosts: Iterable[str], port: int) -> list[socket.socket]:
                 listener = on_error.enter_context(_listener(host, port))
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    raise PortInUse(port, _holder(port)) from None
+                    raise PortInUse(port, proc.called(peer.listener(port))) from None
                 if ":" in host and error.errno in _NO_IPV6:
                     continue
                 raise
@@ -46,21 +46,3 @@ def listen(hosts: Iterable[str], port: int) -> list[socket.socket]:
 
 def _listener(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=100)
-
-
-def _holder(port: int) -> str:
-    inodes = {inode for table in ("tcp", "tcp6") for inode in _listening_inodes(Path("/proc/net", table), port)}
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # gone meanwhile, or somebody else's
-            if any(str(fd.readlink()) in inodes for fd in process.glob("fd/*")):
-                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
-    return ""
-
-
-def _listening_inodes(table: Path, port: int) -> Iterator[str]:
-    """``socket:[inode]`` of each listener, as /proc/*/fd spells it (columns: proc_pid_net(5))."""
-    with suppress(OSError):
-        for line in table.read_text().splitlines()[1:]:
-            columns = line.split()
-            if columns[3] == _LISTENING and int(columns[1].rpartition(":")[2], 16) == port:
-                yield f"socket:[{columns[9]}]"

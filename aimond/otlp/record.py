@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
+
+from msgspec import Struct, field
 
 Signal = Literal["logs", "traces", "metrics"]
 Encoding = Literal["protobuf", "json"]
@@ -17,18 +18,18 @@ Address = tuple[str, int]  # of one end of a TCP connection
 NOWHERE: Final[Address] = ("", 0)
 
 
-@dataclass(slots=True)
-class Peer:
+class Peer(Struct):
     """The other end of a connection, one for all that comes on it: ``remote`` and ``local`` are its addresses.
 
-    ``pid`` is 0 and ``comm`` (its executable's name) "" while unknown; whoever finds out says so here, and sets
-    ``met``."""
+    ``pid`` and ``inode`` (of its socket) are 0 and ``comm`` (its executable's name) "" while unknown; whoever finds out
+    says so here, and sets ``met``."""
 
     transport: Literal["http", "grpc", "hook"] = "http"
     remote: Address = NOWHERE
     local: Address = NOWHERE
     pid: int = 0
     comm: str = ""
+    inode: int = 0
     met: bool = False
 
 
@@ -40,8 +41,7 @@ def peer_of(transport: Literal["http", "grpc"], info: Callable[[str], Any]) -> P
     return Peer(transport, remote[:2], local[:2])
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(Struct):
     """One export request, parsed but not understood.
 
     ``parsed`` is the Export*ServiceRequest message (protobuf) or the decoded JSON document; ``seen`` is when its last
@@ -84,8 +84,11 @@ class Attributes:
 
     def text(self, key: str) -> str:
         """The value as text, "" when absent or not a scalar."""
-        value = self.get(key)
-        if isinstance(value, str):
+        raw = self._raw.get(key)
+        if raw is None:
+            return ""
+        value = self._convert(raw)
+        if isinstance(value, str):  # as most are, and this is asked most
             return value
         if isinstance(value, bool):
             return "true" if value else "false"
@@ -123,8 +126,7 @@ _FLAGS: Final = {"true": True, "false": False}
 NO_ATTRIBUTES: Final = Attributes({}, lambda raw: None)
 
 
-@dataclass(slots=True)  # never changed; frozen would double what making one costs
-class Record:
+class Record(Struct):
     """One log record or span. Times are µs since the epoch, 0 = not given.
 
     ``name`` is the ``event.name`` attribute of a log record (its EventName field, then "", when that is missing), or

@@ -220,7 +220,7 @@ async def raw(grpc_port: int) -> AsyncIterator[Client]:
 
 
 GOOD = bytes(5)
-PACKED = gzip.compress(body("logs", "protobuf"))
+PACKED = gzip.compress(body("logs", "protobuf"), mtime=0)
 
 
 @pytest.mark.parametrize(
