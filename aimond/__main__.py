@@ -97,10 +97,23 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     if words[:1] == ["hook"] and words[1:2] not in (["-h"], ["--help"]):
         _hook(words[1:])
+    if words == ["broker"]:
+        from aimond.process import broker
+
+        return broker.main()
+    import gc
     from importlib import import_module
 
+    gc.disable()  # what is imported stays; to look through it for rubbish again and again takes a tenth of a start
     chosen = parser().parse_args(words)
+    if chosen.command == "run":
+        from aimond.process import asked
+
+        if line := asked.line():
+            line.open()  # systemd starts who answers while the monitor is imported
     command = import_module(f"aimond.commands.{chosen.command}")
+    gc.freeze()
+    gc.enable()
     status: int = command.run(chosen)
     return status
 

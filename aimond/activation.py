@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 FIRST: Final = 3  # SD_LISTEN_FDS_START
@@ -33,9 +33,13 @@ class Activation:
             os.set_inheritable(descriptor, False)
         return cls([socket.socket(fileno=descriptor) for descriptor in inherited])
 
-    def port(self, number: int) -> list[socket.socket]:
-        """Those that listen on this TCP port."""
-        return self._take(lambda each: each.family != socket.AF_UNIX and each.getsockname()[1] == number)
+    def port(self, number: int, hosts: Collection[str]) -> list[socket.socket]:
+        """Those that listen on this TCP port at one of these addresses."""
+        return self._take(
+            lambda each: (
+                each.family != socket.AF_UNIX and each.getsockname()[1] == number and each.getsockname()[0] in hosts
+            )
+        )
 
     def path(self, path: str) -> socket.socket | None:
         """The one that listens there."""

@@ -8,11 +8,13 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from aimond import __version__
+from aimond.core.budget import Standing
 from aimond.core.change import Change, Health, Reason, Totals
 from aimond.core.forwarding import Forwarding
 from aimond.core.inhibitions import Inhibitions
 from aimond.core.period import Period, parse
 from aimond.core.rows import UsageRow
+from aimond.core.shown import Shown
 from aimond.core.snapshot import SessionSnapshot
 from aimond.core.turn import SECOND
 from aimond.hooks.message import Delivered, delivered
@@ -47,7 +49,8 @@ class Forwards(Protocol):
 
 
 class Answers:
-    """The bus's source. ``publish`` is told what asking changed, ``hooked`` of a hook; ``now``: µs since the epoch."""
+    """The bus's source. ``publish`` is told what asking changed, ``hooked`` of a hook; ``now``: µs since the epoch;
+    ``catch_up`` understands what was accepted."""
 
     version = __version__
 
@@ -59,9 +62,10 @@ class Answers:
         now: Callable[[], int],
         history: History,
         forwards: Forwards,
+        catch_up: Callable[[], None],
     ) -> None:
-        self._history = history
-        self.history_error = ""
+        self._history, self.catch_up = history, catch_up
+        self.history_error = self.config_error = ""
         self._spine, self._publish, self._hooked, self._now = spine, publish, hooked, now
         self._forwards = forwards
         self.desktop: Desktop | None = None
@@ -70,10 +74,16 @@ class Answers:
     def sessions(self) -> list[SessionSnapshot]:
         return self._spine.tracker.shown()
 
+    def shown(self) -> Shown:
+        return self._spine.tracker.reviews.shown
+
     def totals(self) -> Totals:
         today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
         day, month = (round(start.timestamp()) * SECOND for start in (today, today.replace(day=1)))
         return self._spine.tracker.ledger.totals(day, month)
+
+    def budgets(self) -> list[Standing]:
+        return self._spine.tracker.accounts.budgets.standing(datetime.now().astimezone().date())
 
     def health(self) -> dict[str, Health]:
         return self._spine.health(self._now())
@@ -90,6 +100,11 @@ class Answers:
     async def usage(self, period: str, group: str) -> list[UsageRow]:
         days = parse(period, datetime.now().astimezone().date())
         return await self._history.usage(days, group)
+
+    def misconfigured(self, why: str) -> None:
+        """Newer settings are not taken, and why; "": they are."""
+        self.config_error = why
+        self._publish([])
 
     def inhibited(self) -> bool:
         return bool(self._inhibitions)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
-from decimal import Decimal
+import stat
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field, ValidationError, field_validator
 
+from aimond import toml
 from aimond.sections import (
     TOKEN,
     Budget,
@@ -27,6 +27,9 @@ from aimond.sections import (
     Sway,
 )
 
+# Pydantic would look through all distributions that are installed for plugins of its own, at every start.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 TOKEN_NAME: Final = "token"  # noqa: S105  (of a file)
 
 
@@ -34,20 +37,24 @@ class ConfigError(Exception):
     """The configuration cannot be used; the message names the file and the key, and what would be right."""
 
 
+# A table that is left out is checked as an empty one: a default of its class would need a validator of its own.
+_DEFAULTS: Final[Any] = Field({}, validate_default=True)
+
+
 class Config(Section):
     """The whole file."""
 
-    otlp: Otlp = Otlp()
-    sessions: Sessions = Sessions()
-    hooks: Hooks = Hooks()
-    sway: Sway = Sway()
-    prices: Prices = Prices()
+    otlp: Otlp = _DEFAULTS
+    sessions: Sessions = _DEFAULTS
+    hooks: Hooks = _DEFAULTS
+    sway: Sway = _DEFAULTS
+    prices: Prices = _DEFAULTS
     budget: Annotated[tuple[Budget, ...], Field(max_length=100)] = ()
-    session: Session = Session()
-    notifications: Notifications = Notifications()
-    history: History = History()
-    forward: Forward = Forward()
-    log: Log = Log()
+    session: Session = _DEFAULTS
+    notifications: Notifications = _DEFAULTS
+    history: History = _DEFAULTS
+    forward: Forward = _DEFAULTS
+    log: Log = _DEFAULTS
 
     @field_validator("budget")
     @classmethod
@@ -78,11 +85,15 @@ def secret(otlp: Otlp) -> str:
         return otlp.token
     file = Path(otlp.token_file)
     try:
-        mode, token = file.stat().st_mode, file.read_text()[:1024].strip()
+        mode = file.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"otlp.token_file: {file} is no file")
+        if mode & 0o077:
+            raise ConfigError(f"otlp.token_file: {file} can be read by others: chmod 600 {file}")
+        with file.open() as opened:
+            token = opened.read(1024).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"otlp.token_file: {file}: {error}") from None
-    if mode & 0o077:
-        raise ConfigError(f"otlp.token_file: {file} can be read by others: chmod 600 {file}")
     if not re.fullmatch(TOKEN, token):
         raise ConfigError(f"otlp.token_file: {file}: not 16 to 256 letters, digits or any of . _ ~ -")
     return token
@@ -106,9 +117,9 @@ def _read(chosen: Path, *, is_named: bool) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{chosen}: {error}") from None
     try:
-        return Config.model_validate(tomllib.loads(text, parse_float=Decimal))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{chosen}: {error}") from None
+        return Config.model_validate(toml.parse(text, toml.exact))
     except ValidationError as error:
         faults = (f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ConfigError(f"{chosen}: " + "; ".join(faults)) from None
+    except ValueError as error:
+        raise ConfigError(f"{chosen}: {error}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import lru_cache, partial
@@ -16,6 +15,7 @@ from aimond.activation import Activation
 from aimond.agents.agent import Agent
 from aimond.alarm import Alarm
 from aimond.answers import Answers
+from aimond.backlog import Backlog
 from aimond.bus.connection import session_address
 from aimond.bus.service import Service
 from aimond.clock import Clock
@@ -48,25 +48,13 @@ from aimond.witness import Witness
 _LOG: Final = logging.getLogger(__name__)
 
 
-def _desk(answers: Answers, focus: Focus | None) -> Desk:
-    """What notifications need; without windows, nobody knows what is looked at."""
-    if focus is None:
-        return Desk(is_inhibited=answers.inhibited, acknowledge=answers.acknowledge)
-    return Desk(
-        is_inhibited=answers.inhibited,
-        acknowledge=answers.acknowledge,
-        is_looked_at=lambda session: focus.may_be_looked_at(session) and focus.looked_at(session),
-        focus=lambda agent, session_id, token: focus.focus(agent, session_id),
-    )
-
-
 class Daemon:
     """The monitor."""
 
     def __init__(self, config: Config, bus_address: str | None = None, activation: Activation | None = None) -> None:
         self._config = config
         self._activation = activation or Activation([])
-        self._hosts = set(config.otlp.hosts)
+        self._hosts = set(config.otlp.names)
         project_of = lru_cache(maxsize=1024)(partial(place.project, home=str(Path.home())))
         self._prices = Prices(config.prices.models, update=config.prices.update, warn=_LOG.warning)
         self._spine = Spine(
@@ -84,14 +72,18 @@ class Daemon:
         store = Store(default_path() if kept.enabled else None, kept.keep_days, kept.max_size_mb * 2**20, self._forgets)
         self._witness = Witness(self._spine.registry, self._process_started, self._process_exited)
         self._historian = Historian(store, tracker, journal, self._witness.started)
-        self._queue: deque[Batch] = deque()
+        self._queue = Backlog(self._understand)
         self._counters = Counters()
         self._forward = self._counters.forwarding = forwarder(config, lambda: self._publish([]))
-        self._answers = Answers(self._spine, self._publish, self._hooked, _now, self._historian, self._forward)
+        catch_up = self._queue.empty
+        self._answers = Answers(
+            self._spine, self._publish, self._hooked, _now, self._historian, self._forward, catch_up
+        )
         self._bus = Service(self._answers, bus_address)
         focus = Focus(Sway(), trail, self._answers, config.sway) if config.sway.enabled else None
         self._answers.desktop = focus
-        desk = _desk(self._answers, focus)
+        desk = Desk(self._answers.inhibited, acknowledge=self._answers.acknowledge)
+        desk = focus.over(desk) if focus else desk  # without windows, nobody knows what is looked at
         policy = Policy.of(config.notifications.model_dump())
         self._notifier = Notifier(lambda: bus_address or session_address(), policy, desk, _now)
         self._to_be_told: list[Output] = [self._bus, self._historian, self._notifier, self._counters.meter]
@@ -132,21 +124,22 @@ class Daemon:
                 for output in self._outputs:
                     tasks.create_task(upkeep.keep(output))
 
-    def configure(self, config: Config) -> None:
-        """Take these settings, as far as they can change while it runs: see reload.py."""
+    def configure(self, config: Config, wrong: str = "") -> None:
+        """Take these settings, as far as they can change while it runs: see reload.py; ``wrong``: why not newer."""
+        self._queue.empty()  # what was accepted goes by the settings of then
         self._config = config
         self._hosts.clear()
-        self._hosts.update(config.otlp.hosts)
+        self._hosts.update(config.otlp.names)
         tracker = self._spine.tracker
         tracker.reviews.expire, tracker.reviews.max_visible = config.sessions.expire * SECOND, config.sessions.max
         tracker.sessions.kept = max(KEPT, 2 * config.sessions.max)
         for take in self._takers:
             take(config)
+        self._answers.misconfigured(wrong)
 
     async def stop(self) -> None:
         """Understand what was accepted; the receivers are closed by now, and the bus is still there."""
-        while self._queue:
-            self._understand()
+        self._queue.empty()
 
     # -- the spine ----------------------------------------------------------------------------------
 
@@ -157,34 +150,42 @@ class Daemon:
             return False
         if batch.signal == "logs" and not batch.peer.met:
             self._meet(batch.peer)  # now: who waits for an answer has not exited
+        batch.peer.inode = 0  # afterwards it may have, and all processes would be looked through for its socket
         if not self._forward.admit(batch):
             return True
-        self._queue.append(batch)
-        if len(self._queue) == 1:
-            asyncio.get_running_loop().call_soon(self._understand)
+        self._queue.put(batch)
+        self._prices.prepare()
         key = (batch.peer.transport, batch.signal)
         self._counters.requests[key] = self._counters.requests.get(key, 0) + 1
         return True
 
-    def _understand(self) -> None:
-        """The next request: records, events, changes, outputs. A backlog must not keep others from being answered."""
-        if not self._queue:
-            return
-        batch = self._queue.popleft()
+    def _understand(self, batches: list[Batch]) -> None:
+        """The next requests, and what they have changed together. Of metrics alone not even totals are different."""
+        told = [self._hear(batch) for batch in batches]
+        changes: list[Change] = []
+        try:
+            changes = self._spine.changes(batches[-1].seen)
+        except Exception:
+            self._not_understood(batches[-1])
+        if changes or any(told):
+            self._publish(changes)
+        else:
+            self._alarm.set()
+
+    def _hear(self, batch: Batch) -> bool:
         self._forward.take(batch)
         try:
-            self._clock.check()
+            self._clock.look()
             batch.seen = min(batch.seen, _now())  # the clock may have been set back meanwhile
-            changes = self._spine.take(batch)
-            if changes or batch.signal != "metrics":
-                self._publish(changes)
-            else:
-                self._alarm.set()
+            self._spine.hear(batch)
         except Exception:
-            self._counters.not_understood += 1
-            _LOG.exception("a %s request was not understood; please report this", batch.signal)
-        if self._queue:
-            asyncio.get_running_loop().call_soon(self._understand)
+            self._not_understood(batch)
+            return False
+        return batch.signal != "metrics"
+
+    def _not_understood(self, batch: Batch) -> None:
+        self._counters.not_understood += 1
+        _LOG.exception("a %s request was not understood; please report this", batch.signal)
 
     def _hooked(self, said: Delivered) -> None:
         """A hook was called: that is live, and goes before what is queued."""
@@ -218,8 +219,7 @@ class Daemon:
 
     def _process_exited(self, pid: int, at: int) -> None:
         """A process is gone; what it sent before is understood first."""
-        while self._queue:
-            self._understand()
+        self._queue.empty()
         self._publish(self._spine.process_exited(pid, at))
 
     def _publish(self, changes: list[Change]) -> None:

@@ -1,4 +1,4 @@
-"""Connects to a bus, so that it can be given up half-way."""
+"""Connects to a bus, so that it can be given up half-way, and stays until the end."""
 
 from __future__ import annotations
 
@@ -31,3 +31,9 @@ async def dial(bus: MessageBus) -> MessageBus:
                 connecting.result().disconnect()
         raise
     return bus
+
+
+async def until_gone(bus: MessageBus) -> None:
+    """Wait for the end of a connection, whatever ends it."""
+    with suppress(Exception):
+        await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]

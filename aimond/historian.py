@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Final
+
+from msgspec.structs import replace
 
 from aimond.config import Config
 from aimond.core import ledger
@@ -25,7 +26,7 @@ from aimond.history.store import Store
 COLLECT: Final = 0.5
 # Sessions silent for longer are not taken back; nobody sends again what is a day old.
 REMEMBERED: Final = 86_400 * SECOND
-SESSIONS: Final = 512
+SESSIONS: Final = 1024
 # A month before this one, for calls that are told of late.
 BUDGETED: Final = 62 * REMEMBERED
 
@@ -71,7 +72,7 @@ class Historian:
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Let what is new be handed over in a moment, together."""
-        if self._journal and self._timer is None:
+        if self._timer is None and self._journal:
             self._timer = asyncio.get_running_loop().call_later(COLLECT, self.hand_over)
 
     def hand_over(self, *, intact: bool = False) -> None:

@@ -1,20 +1,22 @@
-"""How long turns take, and how long users are waited for: histograms, each with a session as an example."""
+"""How long turns take and how long users are waited for, as histograms, each with a session as an example; what failed,
+and why sessions are not shown any more."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from prometheus_client.core import Exemplar, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, Exemplar, HistogramMetricFamily, Metric
 
-from aimond.core.change import Change, SessionRemoved, StateChanged, TurnCompleted
-from aimond.core.snapshot import SessionSnapshot, State
+from aimond.core.change import Change, ErrorSeen, SessionRemoved, StateChanged, TurnCompleted
+from aimond.core.snapshot import State
 
 SECOND: Final = 1_000_000
 BOUNDS: Final = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 AGENTS: Final = 20  # strangers name agents
 OTHER: Final = "other"
+MOST_FAILURES: Final = 100
 
 
 class _Times:
@@ -46,33 +48,60 @@ class Meter:
         self._turns: dict[str, _Times] = {}
         self._waits: dict[str, _Times] = {}
         self._waiting: dict[tuple[str, str], int] = {}
+        self._removed: dict[str, int] = {}
+        self._failures: dict[tuple[str, str], int] = {}
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Measure turns that were completed and waits that are over."""
         for change in changes:
-            if isinstance(change, TurnCompleted):
-                _of(self._turns, change.session.agent).add(change.duration / SECOND, change.session.id)
-            elif isinstance(change, SessionRemoved):
-                self._waiting.pop((change.session.agent, change.session.id), None)
-            elif isinstance(change, StateChanged):
-                self._waits_of(change.session, change.old)
+            if measure := _MEASURE.get(type(change)):
+                measure(self, change)
 
-    def _waits_of(self, session: SessionSnapshot, old: State) -> None:
+    def _turn(self, change: TurnCompleted) -> None:
+        _of(self._turns, change.session.agent).add(change.duration / SECOND, change.session.id)
+
+    def _failed(self, change: ErrorSeen) -> None:
+        agent = change.session.agent
+        key = (agent if len(self._failures) < MOST_FAILURES else OTHER, change.error_class)
+        self._failures[key] = self._failures.get(key, 0) + 1
+
+    def _gone(self, change: SessionRemoved) -> None:
+        self._waiting.pop((change.session.agent, change.session.id), None)
+        self._removed[change.reason] = self._removed.get(change.reason, 0) + 1
+
+    def _wait(self, change: StateChanged) -> None:
+        session = change.session
         key = (session.agent, session.id)
         if session.state is State.WAITING:
             self._waiting[key] = session.state_since
-        elif old is State.WAITING and (since := self._waiting.pop(key, 0)):
+        elif change.old is State.WAITING and (since := self._waiting.pop(key, 0)):
             _of(self._waits, session.agent).add(max(0, session.state_since - since) / SECOND, session.id)
 
     async def run(self) -> None:
         """There is nothing to do."""
 
     def metrics(self) -> list[Metric]:
-        """Both histograms."""
+        """Both histograms, and how sessions and calls went."""
+        removed = CounterMetricFamily("aimond_sessions_removed", "Sessions not shown any more.", labels=["reason"])
+        for reason, count in self._removed.items():
+            removed.add_metric([reason], count)
+        failures = CounterMetricFamily("aimond_failures", "Model calls that failed.", labels=["agent", "error_type"])
+        for whose, count in self._failures.items():
+            failures.add_metric(whose, count)
         return [
+            removed,
+            failures,
             _family("aimond_turn_duration_seconds", "Turns that were completed.", self._turns),
             _family("aimond_waiting_seconds", "Waits for the user that are over.", self._waits),
         ]
+
+
+_MEASURE: Final[dict[type[Change], Callable[[Meter, Any], None]]] = {
+    TurnCompleted: Meter._turn,
+    ErrorSeen: Meter._failed,
+    SessionRemoved: Meter._gone,
+    StateChanged: Meter._wait,
+}
 
 
 def _of(times: dict[str, _Times], agent: str) -> _Times:

@@ -94,6 +94,8 @@ class _Collector(Collector):
         for labels, count in counted.items():
             sessions.add_metric(labels, count)
         yield sessions
+        forgotten = self._spine.tracker.sessions.dropped
+        yield CounterMetricFamily("aimond_sessions_forgotten", "Sessions that made room for others.", forgotten)
         yield from _used(self._spine.tracker.accounts.tally)
         yield from self._counters.meter.metrics()
         if self._counters.forwarding and self._counters.forwarding.health != OFF:
@@ -103,12 +105,12 @@ class _Collector(Collector):
 
 def _used(tally: Tally) -> Iterator[Metric]:
     """Tokens by type, each counted once: ``input`` is what was not cached, ``output`` includes ``reasoning``."""
-    labels = ["agent", "model"]
+    labels = ["agent", "model", "project"]
     calls = CounterMetricFamily("aimond_model_calls", "Model calls that were answered.", labels=labels)
     unpriced = CounterMetricFamily("aimond_model_calls_unpriced", "Those whose price is not known.", labels=labels)
     cost = CounterMetricFamily("aimond_cost_usd", "What they cost, as far as prices are known.", labels=labels)
     tokens = CounterMetricFamily("aimond_tokens", "Tokens used.", labels=[*labels, "type"])
-    for whose, spent in tally.spent.items():
+    for whose, spent in tally.rising().items():
         calls.add_metric(whose, spent.requests)
         unpriced.add_metric(whose, max(0, spent.requests - spent.reported - spent.computed))
         cost.add_metric(whose, float(spent.cost))

@@ -1,23 +1,26 @@
 """What a model call costs: the user's own prices first, then the table of genai-prices (0.2.3).
 
-That library is imported when the first call is priced, not before. Of it only the table is used, and how it finds a
-model in it; the arithmetic is ``core/price.py``'s, a hundred times as fast and held against the library's by tests."""
+That library is imported when the first request comes, by a thread, as no loop should wait for it. Of it only the table
+is used, and how it finds a model in it; the arithmetic is ``core/price.py``'s, a hundred times as fast and held against
+the library's by tests."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Any, Final
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from aimond.core.event import ModelCallFinished
 from aimond.core.price import NO_RATES, Rate, Rates
 from aimond.core.snapshot import Basis
 from aimond.core.usage import Usage
-from aimond.core.value import filled_in, value
 
 DEFAULT: Final = "default"  # the name under which users price unknown models
 OLD: Final = 120  # days
@@ -33,8 +36,7 @@ _PREFIXES: Final = ("models/", "publishers/google/models/", "publishers/anthropi
 _WARNED: Final = 64
 
 
-@value
-class Priced:
+class Priced(Struct, frozen=True):
     """``cost`` in USD with its basis, COMPUTED, or None and UNKNOWN; 0 is a price. ``source``: who says so."""
 
     cost: Decimal | None
@@ -60,6 +62,7 @@ class Prices:
         self._entry = lru_cache(maxsize=256)(self._look_up)
         self.configure(own or {})
         self._table: Any = None
+        self._is_prepared = False
         self._updater: Any = updater() if update else None
         if self._updater is not None:
             self._updater.start()
@@ -83,7 +86,7 @@ class Prices:
             return call
         rates = self.rates(call.provider, call.model, call.at, fast=call.fast)
         cost = rates.cost(call.usage)
-        return call if cost is None else filled_in(call, computed=cost, estimated=rates.estimated)
+        return call if cost is None else replace(call, computed=cost, estimated=rates.estimated)
 
     def compare(self, model: str, reported: Decimal, computed: Decimal) -> None:
         """Warn, once per model, when the CLI's price and the table's are more than 5 % apart."""
@@ -149,6 +152,12 @@ class Prices:
             f"the price table is of {dated}, {days} days old: upgrade genai-prices, or let it fetch a newer one"
             " ([prices] update = true)"
         )
+
+    def prepare(self) -> None:
+        """Somebody is there: have the table loaded by a thread, once. It takes 0.2 s."""
+        if not self._is_prepared:
+            self._is_prepared = True
+            threading.Thread(target=_snapshot, name="prices", daemon=True).start()
 
     def close(self) -> None:
         """Stop fetching."""

@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d"
+_CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d"
+HOURS: Final = f"{_CLOCK}-{_CLOCK}"
 # Nothing that had to be escaped in a header, an environment variable or a settings file.
 TOKEN: Final = r"[A-Za-z0-9._~-]{16,256}"  # noqa: S105  (a pattern)
+URL: Final = r"https?://[^/?#]+[^?#]*"
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+# Pydantic's own patterns, which its schema tells by itself, take 0.5 MB and are made at every start.
+def _matches(pattern: str) -> AfterValidator:
+    """What is left out or matches as a whole."""
+    return AfterValidator(partial(_matching, pattern))
+
+
+def _told(pattern: str) -> Any:
+    """The same, for the options of Nix."""
+    return Field(json_schema_extra={"pattern": f"^({pattern})?$"})
+
+
+def _matching(pattern: str, text: str) -> str:
+    if text and not re.fullmatch(pattern, text):
+        raise ValueError(f"must match {pattern}")
+    return text
+
+
+def at_home(path: str) -> str:
+    """The path, with ~ as the home that it stands for. Raises ValueError."""
+    if "\0" in path:
+        raise ValueError("a path has no NUL in it")
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:
+        raise ValueError(f"there is no such user: {path.partition('/')[0]}") from None
 
 
 class Section(BaseModel):
     """A table of the file: unknown keys are refused by name, so that a typing mistake does not pass for a default."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Otlp(Section):
@@ -34,7 +65,7 @@ class Otlp(Section):
     bind: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)] = ("127.0.0.1", "::1")
     tls_cert: str = ""
     tls_key: str = ""
-    token: Annotated[str, Field(pattern=f"^({TOKEN})?$")] = ""
+    token: Annotated[str, _matches(TOKEN), _told(TOKEN)] = ""
     token_file: str = ""
     allow_other_users: bool = False
 
@@ -46,10 +77,15 @@ class Otlp(Section):
     @field_validator("tls_cert", "tls_key", "token_file")
     @classmethod
     def _whole_path(cls, path: str) -> str:
-        whole = Path(path).expanduser() if path else None
-        if whole and not whole.is_absolute():
+        whole = at_home(path) if path else ""
+        if whole and not Path(whole).is_absolute():
             raise ValueError("a whole path is needed, from / or ~/")
-        return str(whole) if whole else ""
+        return whole
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What requests may be addressed to besides localhost: ``hosts``, and the addresses where it listens."""
+        return frozenset({*self.hosts, *(each for each in self.bind if not ip_address(each).is_unspecified)})
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -132,14 +168,14 @@ class Notifications(Section):
     min_duration: Annotated[float, Field(ge=0, le=86_400)] = 10
     muted_agents: tuple[str, ...] = ()
     muted_projects: tuple[str, ...] = ()
-    quiet_hours: Annotated[str, Field(pattern=f"^({CLOCK}-{CLOCK})?$")] = ""
+    quiet_hours: Annotated[str, _matches(HOURS), _told(HOURS)] = ""
     waiting_in_quiet_hours: bool = False
     show_cost: bool = True
 
     @field_validator("muted_projects")
     @classmethod
     def _at_home(cls, projects: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(Path(each).expanduser()) if each.startswith("~") else each for each in projects)
+        return tuple(at_home(each) if each.startswith("~") else each for each in projects)
 
 
 class History(Section):
@@ -183,7 +219,7 @@ class Budget(Section):
 class Forward(Section):
     """Where everything received goes on to; nowhere unless ``endpoint`` is set. Times are in seconds."""
 
-    endpoint: Annotated[str, Field(pattern=r"^(https?://[^/?#]+[^?#]*)?$")] = ""
+    endpoint: Annotated[str, _matches(URL), _told(URL)] = ""
     protocol: Literal["http/protobuf", "grpc"] = "http/protobuf"
     mode: Literal["normalized", "raw"] = "normalized"
     signals: tuple[Literal["logs", "traces", "metrics"], ...] = ("logs", "traces", "metrics")

@@ -21,10 +21,11 @@ PATIENCE: Final = 30.0  # seconds
 _CONNECTIONS: Final = {"http": HTTPConnection, "https": HTTPSConnection}
 
 
-async def send(tape: Tape, url: str, speed: float = 1.0, *, begin: int | None = None) -> int:
+async def send(tape: Tape, url: str, speed: float = 1.0, *, begin: int | None = None, token: str = "") -> int:
     """Post every request of the tape to the OTLP/HTTP receiver at ``url``; 0 when all were taken, 1 when not.
 
     ``begin``: when the recording is to have begun, µs since the epoch; None leaves the times as they were.
+    ``token``: the one that the receiver asks for.
     """
     loop = asyncio.get_running_loop()
     start, refused = loop.time(), 0
@@ -35,6 +36,7 @@ async def send(tape: Tape, url: str, speed: float = 1.0, *, begin: int | None = 
                     continue
                 await asyncio.sleep(max(0.0, start + line.t / speed - loop.time()))
                 body, headers = _request(line, begin - tape.epoch if begin else 0)
+                headers |= {"x-aimond-token": token} if token else {}
                 status = await asyncio.to_thread(receiver.post, f"/v1/{line.fields.get('signal')}", body, headers)
                 refused += status >= 300
     except (HTTPException, OSError, ValueError) as error:

@@ -4,8 +4,9 @@ it."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from aimond.agents import Registry
 from aimond.agents.agent import Agent
@@ -59,7 +60,16 @@ class Spine:
 
     def take(self, batch: Batch) -> list[Change]:
         """What one export request changed."""
-        return self.tracker.apply(self._events(batch), batch.seen)
+        self.hear(batch)
+        return self.changes(batch.seen)
+
+    def hear(self, batch: Batch) -> None:
+        """Take one export request in; what it changed is asked for afterwards, perhaps of several at once."""
+        self.tracker.hear(self._events(batch), batch.seen)
+
+    def changes(self, now: int) -> list[Change]:
+        """What all that was heard since the last time has changed."""
+        return self.tracker.reviews.changes(now)
 
     def take_hook(
         self, agent: str, event: str, via: str, fields: Mapping[str, Any], seen: int, *, at: int = 0, pid: int = 0

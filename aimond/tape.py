@@ -6,7 +6,6 @@ import base64
 import binascii
 import gzip
 import json
-import math
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,13 @@ from aimond.otlp import jsonform, protobuf
 from aimond.otlp.record import Batch, Peer, Signal
 
 GZIP: Final = b"\x1f\x8b"
+LONGEST: Final = 10**9  # seconds
+_NO_TAPE: Final = (ValueError, TypeError, AttributeError, OverflowError, RecursionError)
+_TEXTS: Final = (
+    *("kind", "tool", "event", "via", "comm", "cwd"),
+    *("transport", "signal", "path", "content_type", "content_encoding", "body"),
+)
+_KINDS: Final[dict[str, type]] = {**dict.fromkeys(_TEXTS, str), "peer": dict, "payload": dict, "epoch_ns": int}
 SIGNALS: Final[dict[str, Signal]] = {"logs": "logs", "traces": "traces", "metrics": "metrics"}
 
 
@@ -82,15 +88,31 @@ def read(path: Path) -> Tape:
         head = next((line for line in lines if line.kind == "tape"), None)
         if head is None:
             raise ValueError("it has no line of kind 'tape'")
-        epoch = int(head.fields.get("epoch_ns") or 0) // 1000
-    except (ValueError, TypeError, AttributeError, RecursionError, EOFError, OSError, zlib.error) as error:
+        epoch = (head.fields.get("epoch_ns") or 0) // 1000
+        if not 0 <= epoch < 2**62:
+            raise ValueError(f"no time: {epoch}")
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        EOFError,
+        OSError,
+        zlib.error,
+    ) as error:
         raise ValueError(f"{path}: not a tape: {error}") from None
     return Tape(str(head.fields.get("tool") or ""), epoch, [line for line in lines if line.kind != "tape"])
 
 
 def _line(row: str) -> Line:
     fields = json.loads(row)
-    t = float(fields.get("t") or 0)
-    if not math.isfinite(t):
+    for key, kind in _KINDS.items():
+        if fields.get(key) is not None and not isinstance(fields[key], kind):
+            raise ValueError(f"{key!r} of a line is {str(fields[key])[:40]!r}")
+    t, pids = float(fields.get("t") or 0), (fields.get("pid"), (fields.get("peer") or {}).get("pid"))
+    if not abs(t) <= LONGEST:
         raise ValueError(f"no time: {t}")
-    return Line(str(fields.get("kind", "")), t, fields)
+    if not all(pid is None or (isinstance(pid, int) and 0 <= pid < 2**31) for pid in pids):
+        raise ValueError(f"no pid among {pids}")
+    return Line(fields.get("kind") or "", t, fields)

@@ -37,6 +37,8 @@ in
     }
     (lib.mkIf (cfg.alloy.enable && builtins.pathExists pipeline) {
       services.alloy.enable = lib.mkDefault true;
+      # For otelcol.storage.file (public-preview) and otelcol.processor.deltatocumulative (experimental).
+      services.alloy.extraFlags = [ "--stability.level=experimental" ];
       environment.etc."alloy/aimond.alloy".source = pipeline;
       systemd.services.alloy.reloadTriggers = [ pipeline ];
     })

@@ -33,20 +33,18 @@ let
     [ "@bindir@" "/usr/bin/aimond" "=kill " ]
     [ "${package}/bin" "${package}/bin/aimond" "=${coreutils}/bin/kill " ];
 
-  # A socket unit that listens where that [otlp] section says, instead of at the ports that the file names: not at all
+  # A socket unit that listens where that [otlp] section says, instead of at the places that the file names: not at all
   # where a receiver is off, or takes any free port.
   listening = otlp: unit:
     let
-      ports = {
-        "4318" = if otlp.http then otlp.http_port else 0;
-        "4317" = if otlp.grpc then otlp.grpc_port else 0;
-      };
-      moved = stream:
-        let found = builtins.match "(.*:)(4317|4318)" stream; port = ports.${builtins.elemAt found 1}; in
-        if found == null then [ stream ] else lib.optional (port != 0) "${builtins.head found}${toString port}";
+      ports = lib.optional (otlp.http && otlp.http_port != 0) otlp.http_port
+        ++ lib.optional (otlp.grpc && otlp.grpc_port != 0) otlp.grpc_port;
+      host = address: if builtins.match ".*:.*" address != null then "[${address}]" else address;
+      places = lib.concatMap (port: map (address: "${host address}:${toString port}") otlp.bind) ports;
+      others = builtins.filter (stream: builtins.match ".*:(4317|4318)" stream == null);
     in
     if unit.Socket or { } ? ListenStream then
-      unit // { Socket = unit.Socket // { ListenStream = lib.concatMap moved (lib.toList unit.Socket.ListenStream); }; }
+      unit // { Socket = unit.Socket // { ListenStream = places ++ others (lib.toList unit.Socket.ListenStream); }; }
     else unit;
 
   # home-manager and NixOS take lists of what a unit is installed in.

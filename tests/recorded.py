@@ -7,7 +7,6 @@ from functools import cache
 from pathlib import Path
 
 from aimond.agents import Registry
-from aimond.core.change import Change
 from aimond.core.event import Event
 from aimond.core.tracker import Tracker
 from aimond.otlp.record import Record
@@ -44,9 +43,8 @@ class _Listener(Tracker):
         super().__init__(inner.patience)
         self.heard: list[tuple[int, Event]] = []
 
-    def apply(self, events: Iterable[Event], now: int) -> list[Change]:
+    def hear(self, events: Iterable[Event], now: int) -> None:
         self.heard += [(now, event) for event in events]
-        return []
 
 
 def heard(path: Path) -> list[tuple[int, Event]]:

@@ -115,7 +115,7 @@ def applied(patience: Any, arrivals: list[int], events: list[Event]) -> Truth:
         run_timers(tracker, now)
         tracker.apply([event], now)
     run_timers(tracker, arrivals[-1] + round(AFTERWARDS) * SECOND)
-    shown = {key: each.seen for key, each in tracker.sessions.items() if each.seen and not each.hidden}
+    shown = {(each.agent, each.id): each.seen for each in tracker.sessions.remembered if each.seen and not each.hidden}
     return {
         key: {field: getattr(seen, field) for field in STEADY.split()}
         | {"usage": dict(tracker.usage(tracker.sessions[key]))}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Final
+
+from msgspec import Struct
 
 from aimond.agents.payload import WORD, Payload, clean
 from aimond.core.event import Event
@@ -18,8 +19,7 @@ MOST_TOKENS: Final = 10**12
 SOURCES: Final = {"logs": Source.LOG, "traces": Source.SPAN, "metrics": Source.LOG}
 
 
-@dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(Struct, frozen=True):
     """One CLI. Records are its own by the start of their ``scopes`` or of their event ``names``.
 
     ``spans``, ``metrics``: the names it reads, all others are passed over unread; None: all. ``read``: the records it
@@ -49,7 +49,8 @@ class Agent:
 
 def word(attributes: Attributes, key: str, limit: int = WORD) -> str:
     """A stranger's word made fit to show: printable, of bounded length."""
-    return clean(attributes.text(key), limit)
+    text = attributes.text(key)
+    return text if len(text) <= limit and text.isprintable() else clean(text, limit)
 
 
 def micros(attributes: Attributes, key: str) -> int:

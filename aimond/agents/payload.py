@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from msgspec import Struct
 from pydantic import BaseModel
 
 from aimond.core.event import Event
@@ -14,8 +14,7 @@ from aimond.core.evidence import Source
 WORD: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(Struct, frozen=True):
     """What one hook program was given. ``at``: its arrival, µs; ``via``: ``hook`` or ``notify``; ``pid``: the CLI's."""
 
     event: str

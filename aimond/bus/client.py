@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -12,10 +11,12 @@ from dbus_fast import Message, MessageFlag, MessageType
 from dbus_fast.aio import MessageBus
 from dbus_fast.errors import AuthError, InvalidAddressError
 from dbus_fast.unpack import unpack_variants
+from msgspec import Struct
 
-from aimond.bus.connection import session_address, until_gone
+from aimond.bus.connection import session_address
 from aimond.bus.contract import MONITOR, NAME, OURS, ROOT, STANDARD, Interface
 from aimond.bus.standard import PROPERTIES
+from aimond.dial import until_gone
 
 TIMEOUT: Final = 10.0
 
@@ -51,8 +52,7 @@ class CallFailed(Exception):  # noqa: N818  (the service's answer)
         self.name = name
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """A signal: ``values`` are its arguments by their names in the contract, as plain Python values."""
 
     name: str
@@ -74,7 +74,8 @@ class Monitor:
         """Connect to the session bus; NotRunning when there is none. Whether the service is there, calls find out."""
         try:
             bus = MessageBus(address or session_address())
-            await asyncio.wait_for(bus.connect(), TIMEOUT)
+            async with asyncio.timeout(TIMEOUT):
+                await bus.connect()
         except TimeoutError as error:
             raise NotRunning(f"the session bus has not answered for {TIMEOUT:g} s") from error
         except (OSError, EOFError, AuthError, InvalidAddressError) as error:

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +14,7 @@ from dbus_fast.aio import MessageBus
 
 from aimond.bus.contract import NAME
 from aimond.bus.outbox import Outbox
-from aimond.dial import dial
+from aimond.dial import dial, until_gone
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -124,10 +123,14 @@ class Connection:
             _LOG.warning("the session bus takes no messages")
             self._bus.disconnect()
 
+    def flush(self) -> None:
+        """Hand over now what was sent in this turn of the loop, unless the bus was given up."""
+        if self._outbox and self._bus and self._bus.connected:
+            self._outbox.flush()
+
     async def close(self) -> None:
         """Leave the bus."""
-        if self._outbox:
-            self._outbox.flush()
+        self.flush()
         if self._bus:
             self._bus.disconnect()
             await self._closed()
@@ -135,12 +138,6 @@ class Connection:
     async def _closed(self) -> None:
         if self._bus:
             await asyncio.shield(until_gone(self._bus))
-
-
-async def until_gone(bus: MessageBus) -> None:
-    """Wait for the end of a connection, whatever ends it."""
-    with suppress(Exception):
-        await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
 
 
 async def _owner(bus: MessageBus) -> int:

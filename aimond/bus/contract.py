@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 from xml.etree import ElementTree
+
+from msgspec import Struct
 
 from aimond.bus.standard import STANDARD_XML
 
@@ -23,32 +24,28 @@ NOT_SUPPORTED: Final = f"{NAME}.Error.NotSupported"
 FAILED: Final = f"{NAME}.Error.Failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(Struct, frozen=True):
     """The signatures of what a method takes and gives."""
 
     takes: str
     gives: str
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """The names of a signal's arguments, and their signature."""
 
     arguments: tuple[str, ...]
     signature: str
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(Struct, frozen=True):
     """A property's type, and how it says that it changed: ``true``, ``invalidates``, ``const`` or ``false``."""
 
     type: str
     emits: str
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(Struct, frozen=True):
     """One interface: its members by name, and the text that describes it (comments are part of it)."""
 
     name: str

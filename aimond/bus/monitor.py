@@ -14,36 +14,28 @@ from aimond.bus.contract import INTERFACE_VERSION, INVALID_ARGUMENT, MONITOR, NO
 from aimond.bus.session import entry, path
 from aimond.bus.source import Results, Source
 from aimond.bus.values import money, text, variant
+from aimond.core.budget import Standing
 from aimond.core.change import Health, Reason
 from aimond.core.forwarding import Forwarding
 from aimond.core.inhibitions import TooMany
-from aimond.core.snapshot import RANK, SessionSnapshot, State, most_urgent
+from aimond.core.shown import Shown
+from aimond.core.snapshot import URGENCY, SessionSnapshot, State, most_urgent
 
 _COUNTED: Final = {
     f"{state.capitalize()}Count": state
     for state in (State.WORKING, State.WAITING, State.COMPLETED, State.QUIET, State.FAILED)
 }
-_NEEDS_USER: Final = (State.WAITING, State.FAILED)
-_UNASKED: Final = RANK[State.WORKING]  # and idle: among those, the one heard of last
 
 
-def summary(sessions: list[SessionSnapshot]) -> dict[str, Any]:
+def summary(shown: Shown) -> dict[str, Any]:
     """The properties that follow from the sessions, but for ``Sessions`` itself."""
-    states = [session.state for session in sessions if not session.parent]
-    # What a sub-agent has finished is its parent's to use; only what needs the user is told of it.
-    urgent = [session for session in sessions if not session.parent or session.state in _NEEDS_USER] or sessions
-    shown = {session.state for session in urgent}
+    current = shown.neediest
     return {
-        "State": str(next((state for state in RANK if state in shown), "none")),
-        "SessionCount": len(states),
-        **{name: states.count(state) for name, state in _COUNTED.items()},
-        "CurrentSession": path(min(urgent, key=_by_need)) if urgent else "/",
+        "State": str(shown.state or "none"),
+        "SessionCount": sum(map(shown.count, URGENCY)),
+        **{name: shown.count(state) for name, state in _COUNTED.items()},
+        "CurrentSession": path(current) if current else "/",
     }
-
-
-def _by_need(session: SessionSnapshot) -> tuple[int, int, int, str]:
-    rank = RANK[session.state]
-    return min(rank, _UNASKED), -session.last_activity, rank, session.id
 
 
 def totals(source: Source) -> dict[str, Any]:
@@ -54,10 +46,21 @@ def totals(source: Source) -> dict[str, Any]:
         "CostTodayBasis": str(used.cost_today_basis),
         "CostMonth": money(used.cost_month),
         "TokensToday": used.tokens_today,
+        "Budgets": [_standing(each) for each in source.budgets()],
         "HistoryError": source.history_error,
+        "ConfigError": text(source.config_error),
         "Inhibited": source.inhibited(),
         "TelemetryHealth": {text(agent): _health(health) for agent, health in source.health().items()},
         "ForwardHealth": _forwarding(source.forwarding()),
+    }
+
+
+def _standing(standing: Standing) -> dict[str, Variant]:
+    return {
+        "Budget": variant("s", text(standing.budget)),
+        "Spent": variant("d", money(standing.spent)),
+        "Limit": variant("d", money(standing.limit)),
+        "Unit": variant("s", standing.unit),
     }
 
 
@@ -120,8 +123,8 @@ class MonitorObject:
         values = {
             "Version": self._source.version,
             "InterfaceVersion": INTERFACE_VERSION,
-            **summary(sessions := self._source.sessions()),
-            "Sessions": [path(session) for session in most_urgent(sessions)],
+            **summary(self._source.shown()),
+            "Sessions": [path(session) for session in most_urgent(self._source.sessions())],
             **totals(self._source),
         }
         return {name: variant(MONITOR.properties[name].type, value) for name, value in values.items()}

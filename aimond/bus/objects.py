@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol
 from dbus_fast import DBusError, ErrorType, Message, MessageFlag, MessageType, Variant
 
 from aimond.bus.callers import Callers
-from aimond.bus.contract import FAILED, NOT_SUPPORTED, OURS, ROOT, SESSION, STANDARD, Interface
+from aimond.bus.contract import FAILED, NOT_SUPPORTED, OURS, ROOT, SESSION, SESSIONS, STANDARD, Interface
 from aimond.bus.monitor import MonitorObject
-from aimond.bus.session import SessionObject, path, properties
+from aimond.bus.session import Pages, SessionObject, path
 from aimond.bus.source import Results, Source
 from aimond.bus.standard import DOCTYPE, INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES
 
@@ -41,9 +41,8 @@ class Exported(Protocol):
 class Node:
     """One place in the tree: an object, or only the way to one."""
 
-    def __init__(self, path: str, exported: Exported | None, children: list[str]) -> None:
-        self.children = children
-        self.exported = exported
+    def __init__(self, path: str, exported: Exported | None) -> None:
+        self.path, self.exported = path, exported
         names = [PEER, INTROSPECTABLE]
         if exported:
             names.append(PROPERTIES)
@@ -75,13 +74,13 @@ class Node:
 
 
 class Objects:
-    """Everything a reader can call. Nothing is kept: each answer is what the source says now. ``send`` is for answers
-    that take a while, and for what is no answer."""
+    """Everything a reader can call: each answer is what the source says now. ``send`` is for answers that take a while,
+    and for what is no answer."""
 
     def __init__(self, source: Source, send: Callable[[Message], None]) -> None:
         self._send = send
         self._answering: set[asyncio.Task[None]] = set()
-        self._source = source
+        self._source, self._pages = source, Pages()
         self.callers = Callers(send, source.caller_left)
         self._standard: dict[tuple[str, str], Callable[..., list[Any]]] = {
             (INTROSPECTABLE, "Introspect"): self._introspect,
@@ -99,6 +98,7 @@ class Objects:
         if call.interface == PEER:
             return False
         try:
+            self._source.catch_up()
             gives, results = self._result(call)
             if isinstance(results, Awaitable):
                 self._answer_later(call, gives, results)
@@ -137,23 +137,30 @@ class Objects:
         return method.gives, own(*call.body)
 
     def _node(self, at: str, caller: str) -> Node:
-        below = f"{at.rstrip('/')}/"
-        sessions = {path(session): session for session in self._source.sessions()}
-        children = {one[len(below) :].split("/", 1)[0] for one in (ROOT, *sessions) if one.startswith(below)}
-        exported: Exported | None = MonitorObject(self._source, caller, self.callers) if at == ROOT else None
-        if session := sessions.get(at):
-            exported = SessionObject(self._source, session)
-        if not exported and not children:
+        exported = self._exported(at, caller)
+        if not exported and not self._children(at):
             raise DBusError(ErrorType.UNKNOWN_OBJECT, "there is no such object")
-        return Node(at, exported, sorted(children))
+        return Node(at, exported)
+
+    def _exported(self, at: str, caller: str) -> Exported | None:
+        if at == ROOT:
+            return MonitorObject(self._source, caller, self.callers)
+        sessions = self._source.sessions() if at.startswith(SESSIONS) else ()
+        session = next((session for session in sessions if path(session) == at), None)
+        return SessionObject(self._source, session) if session else None
+
+    def _children(self, at: str) -> list[str]:
+        below = f"{at.rstrip('/')}/"
+        paths = (ROOT, *map(path, self._source.sessions()))
+        return sorted({one[len(below) :].split("/", 1)[0] for one in paths if one.startswith(below)})
 
     def _introspect(self, node: Node) -> list[Any]:
         interfaces = "\n".join(interface.xml.rstrip() for interface in node.interfaces)
-        children = "".join(f'<node name="{name}"/>\n' for name in node.children)
+        children = "".join(f'<node name="{name}"/>\n' for name in self._children(node.path))
         return [f"{DOCTYPE}<node>\n{interfaces}\n{children}</node>\n"]
 
     def _managed_objects(self, _node: Node) -> list[Any]:
-        return [{path(session): {SESSION.name: properties(session)} for session in self._source.sessions()}]
+        return [{at: {SESSION.name: page} for at, page in self._pages.of(self._source.sessions()).items()}]
 
     def _get(self, node: Node, interface: str, name: str) -> list[Any]:
         return [node.value(interface, name)]

@@ -17,7 +17,7 @@ class Service:
     def __init__(self, source: Source, address: str | None = None) -> None:
         self._objects = objects = Objects(source, lambda message: self._connection.send(message))
         self._connection = Connection(objects.answer, address, objects.callers.all_gone)
-        self._announcer = Announcer(source, self._connection.send)
+        self._announcer = Announcer(source, self._connection.send, self._connection.flush)
 
     async def start(self) -> None:
         """Be on the bus when it returns. AlreadyRunning(pid) if another one is; OSError if there is no bus."""

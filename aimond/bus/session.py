@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
@@ -22,6 +22,8 @@ def _field(name: str) -> str:
 
 _PROPERTIES: Final = tuple(SESSION.properties.items())
 _fields: Final = attrgetter(*map(_field, SESSION.properties))
+# Of most that a session could say it has nothing to say; who marshals a variant does not change it.
+_NOTHING: Final = {kind: variant(kind, "" if kind == "s" else 0) for kind in "sutdb"}
 
 
 @lru_cache(maxsize=4096)
@@ -38,7 +40,7 @@ def path(session: SessionSnapshot) -> str:
 def _variant(session: SessionSnapshot, name: str, kind: str, value: Any) -> Variant:
     if name == "Parent":
         value = path_of(session.agent, value) if value else "/"
-    return variant(kind, value)
+    return variant(kind, value) if value else _NOTHING[kind]
 
 
 def properties(session: SessionSnapshot) -> dict[str, Variant]:
@@ -57,11 +59,34 @@ def entry(session: SessionSnapshot) -> dict[str, Variant]:
 
 def changed(before: SessionSnapshot, after: SessionSnapshot) -> dict[str, Variant]:
     """The properties that differ and say so."""
+    return _differing(before, after, emits=("true",))
+
+
+def _differing(before: SessionSnapshot, after: SessionSnapshot, emits: Container[str]) -> dict[str, Variant]:
     return {
         name: _variant(after, name, property_.type, new)
         for (name, property_), old, new in zip(_PROPERTIES, _fields(before), _fields(after), strict=True)
-        if old != new and property_.emits == "true"
+        if old != new and property_.emits in emits
     }
+
+
+class Pages:
+    """The properties of all sessions as they were last read: only what differs is made anew for the next reader. (To
+    make all costs more than to marshal them.)"""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[SessionSnapshot, dict[str, Variant]]] = {}
+
+    def of(self, sessions: Iterable[SessionSnapshot]) -> dict[str, dict[str, Variant]]:
+        """The properties of each, by path."""
+        self._made = {at: (session, self._page(at, session)) for session in sessions for at in (path(session),)}
+        return {at: page for at, (_, page) in self._made.items()}
+
+    def _page(self, at: str, session: SessionSnapshot) -> dict[str, Variant]:
+        if at not in self._made:
+            return properties(session)
+        before, page = self._made[at]
+        return page if before is session else {**page, **_differing(before, session, emits=("true", "false"))}
 
 
 class SessionObject:

@@ -39,12 +39,13 @@ def signal(at: str, interface: Interface, member: str, *body: Any) -> Message:
 class Announcer:
     """Keeps what readers were last told, and sends what differs.
 
-    What ``send`` had to forget counts as told too: readers ask for everything when the service comes back.
+    What ``send`` had to forget counts as told too: readers ask for everything when the service comes back. ``flush``
+    hands over what was sent, at once and not with all that this turn of the loop will have said.
     """
 
-    def __init__(self, source: Source, send: Callable[[Message], None]) -> None:
+    def __init__(self, source: Source, send: Callable[[Message], None], flush: Callable[[], None]) -> None:
         self._source = source
-        self._send = send
+        self._send, self._hand_over = send, flush
         self._told: dict[str, SessionSnapshot] = {}
         self._late: dict[str, SessionSnapshot] = {}
         self._summary: dict[str, Any] = {}
@@ -53,9 +54,8 @@ class Announcer:
 
     def begin(self) -> None:
         """Take the present as told: readers ask for it when the service comes."""
-        sessions = self._source.sessions()
-        self._told = {path(session): session for session in sessions}
-        self._summary = summary(sessions)
+        self._told = {path(session): session for session in self._source.sessions()}
+        self._summary = summary(self._source.shown())
         self._totals = totals(self._source)
 
     def end(self) -> None:
@@ -68,13 +68,15 @@ class Announcer:
         """Tell what a batch of events changed."""
         urgent = False
         for change in changes:
-            if isinstance(change, core.BudgetCrossed):
+            kind = type(change)
+            if isinstance(change, core.SessionChange) and kind in _TELL:
+                _TELL[kind](self, path(change.session), change)
+                urgent = urgent or kind in _URGENT
+            elif isinstance(change, core.BudgetCrossed):
                 self._budget_crossed(change)
-            elif (tell := _TELL.get(type(change))) and isinstance(change, core.SessionChange):
-                tell(self, path(change.session), change)
-                urgent |= isinstance(change, _URGENT)
         if urgent:
             self._tell_summary()
+            self._hand_over()  # before the other outputs have their turn
 
     def totals_changed(self) -> None:
         """Totals or health may be different now; told with the next counters, if they are."""
@@ -90,10 +92,10 @@ class Announcer:
         self._tell_monitor(before, self._totals, [])
 
     def _tell_summary(self) -> None:
-        sessions = self._source.sessions()
-        before, self._summary = self._summary, summary(sessions)
+        shown = self._source.shown()
+        before, self._summary = self._summary, summary(shown)
         # Whether the order differs would take as long to find out as it takes a reader to ask for it.
-        reordered = len(sessions) > 1 or before.get("SessionCount") != len(sessions)
+        reordered = len(shown) > 1 or before.get("SessionCount") != len(shown)
         self._tell_monitor(before, self._summary, ["Sessions"] if reordered else [])
 
     def _tell_monitor(self, before: dict[str, Any], after: dict[str, Any], invalid: list[str]) -> None:
@@ -156,7 +158,7 @@ _TELL: Final[dict[type[core.Change], Callable[..., None]]] = {
     core.ErrorSeen: Announcer._details,
     core.DetailsChanged: Announcer._details,
 }
-_URGENT: Final = (core.SessionAdded, core.SessionRemoved, core.StateChanged)
+_URGENT: Final = frozenset({core.SessionAdded, core.SessionRemoved, core.StateChanged})
 
 
 def _telling(name: str, value: Any) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Any, Protocol
 
+from aimond.core.budget import Standing
 from aimond.core.change import Health, Reason, Totals
 from aimond.core.forwarding import Forwarding
 from aimond.core.rows import UsageRow
+from aimond.core.shown import Shown
 from aimond.core.snapshot import SessionSnapshot
 
 # What a method of ours gives back, at once or later.
@@ -21,11 +23,20 @@ class Source(Protocol):
     def version(self) -> str:
         """The version of the service, for people."""
 
+    def catch_up(self) -> None:
+        """Understand whatever was accepted: who was told so expects to find it here."""
+
     def sessions(self) -> list[SessionSnapshot]:
         """The visible sessions as they are now, in any order."""
 
+    def shown(self) -> Shown:
+        """The same, summed up. Not to be changed."""
+
     def totals(self) -> Totals:
         """What all sessions used."""
+
+    def budgets(self) -> list[Standing]:
+        """How much of each budget is spent."""
 
     def health(self) -> dict[str, Health]:
         """Whether telemetry arrives, by agent."""
@@ -48,6 +59,10 @@ class Source(Protocol):
     @property
     def history_error(self) -> str:
         """Why the history cannot be written, "" when it can."""
+
+    @property
+    def config_error(self) -> str:
+        """Why newer settings were not taken, "" when they were."""
 
     async def usage(self, period: str, group: str) -> list[UsageRow]:
         """What was used in a period, by group. Raises ValueError for a period or a group that there is not."""

@@ -28,13 +28,14 @@ def text(value: str) -> str:
 
 
 def label(value: str) -> str:
-    """As one element of an object path: sd-bus's label escaping, or a hash where that is longer than 64 bytes.
+    """As one element of an object path: sd-bus's label escaping, or ``_h`` and a hash where that is longer than 64
+    bytes. No other label begins so, whatever a stranger calls a session.
 
     ``[A-Za-z0-9]`` stay, other bytes and a leading digit become ``_xx`` (``sd_bus_path_encode(3)``).
     """
     raw = value.encode(errors="surrogatepass")
     escaped = _SPECIAL.sub(lambda found: b"_%02x" % found[0][0], raw).decode() or "_"
-    return escaped if len(escaped) <= LONGEST_LABEL else hashlib.sha256(raw).hexdigest()
+    return escaped if len(escaped) <= LONGEST_LABEL else f"_h{hashlib.sha256(raw).hexdigest()[:62]}"
 
 
 def money(value: Decimal | None) -> float:

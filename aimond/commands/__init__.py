@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from aimond.bus.client import CallFailed, NotRunning
 from aimond.commands.look import LOOKS
+from aimond.commands.stdout import let_go
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -25,7 +26,7 @@ def complain(run: Run) -> Run:
             print(f"aimond: {error}", file=sys.stderr)
             return 1
         except BrokenPipeError:  # the reader has seen enough: `aimond watch | head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            let_go()
             return 0
         except KeyboardInterrupt:
             return 130

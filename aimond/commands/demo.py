@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from aimond.commands import complain
+from aimond.commands.setup_token import known_to
+from aimond.config import ConfigError
 from aimond.sender import send
 from aimond.tape import Tape, read
 
@@ -23,11 +25,17 @@ def run(arguments: argparse.Namespace) -> int:
     folder = Path(str(files("aimond") / TAPES))
     tapes = [read(path) for path in sorted(folder.glob("*.tape.jsonl.gz"))]
     seconds = max(tape.lines[-1].t for tape in tapes) / arguments.speed
+    try:
+        token = known_to(arguments.to)
+    except (ConfigError, ValueError) as error:
+        print(f"aimond: {error}", file=sys.stderr)
+        return 2
     print(f"playing {len(tapes)} recorded sessions into {arguments.to} for {seconds:.0f} s", file=sys.stderr)
     begin = time.time_ns() // 1000
-    return asyncio.run(_play(tapes, arguments, begin))
+    return asyncio.run(_play(tapes, arguments, begin, token))
 
 
-async def _play(tapes: list[Tape], arguments: argparse.Namespace, begin: int) -> int:
-    played = await asyncio.gather(*(send(tape, arguments.to, arguments.speed, begin=begin) for tape in tapes))
+async def _play(tapes: list[Tape], arguments: argparse.Namespace, begin: int, token: str) -> int:
+    sending = (send(tape, arguments.to, arguments.speed, begin=begin, token=token) for tape in tapes)
+    played = await asyncio.gather(*sending)
     return max(played)

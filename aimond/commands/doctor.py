@@ -12,8 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from aimond import pricing
 from aimond.agents import Registry
 from aimond.agents.agent import Agent
 from aimond.agents.settings import CliSettings, Configured, Edit, Files, Refused, Wanted
@@ -33,6 +35,7 @@ from aimond.commands import (
 )
 from aimond.commands.doctor_facts import Cli, Facts, Health, Monitor, Process, Severity
 from aimond.config import Config, ConfigError, load
+from aimond.sections import Prices
 
 PROGRAMS: Final = 3  # of one CLI that are tried; setup installs one
 
@@ -80,19 +83,24 @@ def gather(chosen: list[CliSettings]) -> Facts:
         config, wrong = Config(), str(error)
     told = asyncio.run(_ask())
     ports, pid = doctor_look.ports(config.otlp)
+    broker, answers = doctor_look.broker(pid)
     place = hook.place() if config.hooks.socket else ""
     forward = told.properties.get("ForwardHealth", {})
     monitor = Monitor(
         version=str(told.properties.get("Version", "")),
         why=told.why,
         config=wrong,
+        refused=str(told.properties.get("ConfigError", "")),
         sessions=len(told.sessions),
         ports=ports,
         socket=place,
         listens=bool(place) and doctor_look.listens(place),
+        broker=broker,
+        answers=answers,
         forward=str(forward.get("State", "")),
         forward_error=str(forward.get("LastError", "")),
         forward_dropped=int(forward.get("Dropped", 0)),
+        **_prices(config.prices),
     )
     seen = Seen(config, told, doctor_processes.started(pid))
     paths = {cli.name: path for cli in chosen if (path := shutil.which(cli.name))}
@@ -101,6 +109,15 @@ def gather(chosen: list[CliSettings]) -> Facts:
     installed = {name: (path, versions[name]) for name, path in paths.items()}
     clis = tuple(_cli(cli, *installed.get(cli.name, ("", "")), seen) for cli in chosen)
     return Facts(time.time(), monitor, clis)
+
+
+def _prices(settings: Prices) -> dict[str, str]:
+    """How old the table is, and what to do where that is too old. The monitor's is newer where it fetches it."""
+    table, now = pricing.Prices(), datetime.now(UTC)
+    days = (now.date() - table.dated()).days
+    if settings.update:
+        return {"prices": f"{table.source()}; the monitor fetches newer ones (prices.update)"}
+    return {"prices": f"{table.source()}, {days} {'day' if days == 1 else 'days'} old", "stale": table.stale(now)}
 
 
 async def _ask() -> Told:

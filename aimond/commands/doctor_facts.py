@@ -55,19 +55,27 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """The monitor on this bus. ``why``: it is not there; ``config``: config.toml cannot be used; ``listens``: somebody
-    listens at the hook socket ``socket``, which is "" where none is wanted. ``forward``: the state of ForwardHealth."""
+    """The monitor on this bus. ``why``: it is not there; ``config``: config.toml cannot be used, ``refused``: it could
+    not be at the last reload; ``listens``: somebody listens at the hook socket ``socket``, which is "" where none is
+    wanted. ``broker``: where the monitor asks for what it may not see of processes itself, "" where it may;
+    ``answers``: somebody does. ``forward``: the state of ForwardHealth. ``prices``: whose, and how old; ``stale``: too
+    old."""
 
     version: str = ""
     why: str = ""
     config: str = ""
+    refused: str = ""
     sessions: int = 0
     ports: tuple[Port, ...] = ()
     socket: str = ""
     listens: bool = False
+    broker: str = ""
+    answers: bool = False
     forward: str = ""
     forward_error: str = ""
     forward_dropped: int = 0
+    prices: str = ""
+    stale: str = ""
 
     @property
     def runs(self) -> bool:

@@ -30,7 +30,8 @@ def of_cli(facts: Facts, cli: Cli) -> list[Finding]:
 
 def of_monitor(monitor: Monitor, *, has_hooks: bool) -> list[Finding]:
     """All that is to be said of the monitor."""
-    return [*_monitor(monitor), *_ports(monitor), *_socket(monitor, has_hooks=has_hooks), *_forward(monitor)]
+    ways_in = [*_ports(monitor), *_socket(monitor, has_hooks=has_hooks)]
+    return [*_monitor(monitor), *ways_in, *_broker(monitor), *_forward(monitor), *_prices(monitor)]
 
 
 def todos(findings: Iterable[Finding]) -> list[str]:
@@ -44,6 +45,9 @@ def todos(findings: Iterable[Finding]) -> list[str]:
 def _monitor(monitor: Monitor) -> Iterator[Finding]:
     if monitor.config:
         yield Finding(WRONG, "config.toml", monitor.config, "mend config.toml: see docs/config.md")
+    elif monitor.refused:
+        what = f"the monitor could not take it at its last reload: {monitor.refused}"
+        yield Finding(WRONG, "config.toml", what, "let the monitor read it again: systemctl --user reload aimond")
     if monitor.runs:
         yield Finding(OK, "monitor", f"aimond {monitor.version} runs, {_count(monitor.sessions, 'session')}")
     else:
@@ -82,6 +86,15 @@ def _socket(monitor: Monitor, *, has_hooks: bool) -> Iterator[Finding]:
         yield Finding(WRONG if has_hooks else NOTE, "hook socket", what, todo if has_hooks else "")
 
 
+def _broker(monitor: Monitor) -> Iterator[Finding]:
+    if monitor.answers:
+        yield Finding(OK, "processes", f"told by the broker at {monitor.broker}")
+    elif monitor.broker:
+        what = f"nobody answers at {monitor.broker}: no CLI's process, directory or terminal is found"
+        todo = "systemctl --user restart aimond-broker.socket; where there is no such unit: aimond install"
+        yield Finding(WRONG, "processes", what, todo)
+
+
 def _forward(monitor: Monitor) -> Iterator[Finding]:
     if monitor.forward in ("", "off"):
         return
@@ -93,6 +106,13 @@ def _forward(monitor: Monitor) -> Iterator[Finding]:
     is_lost = monitor.forward != "retrying"
     todo = "see to the upstream that `forward.endpoint` in config.toml names: what does not fit its spool is lost"
     yield Finding(WRONG if is_lost else NOTE, "forwards", what, todo if is_lost else "")
+
+
+def _prices(monitor: Monitor) -> Iterator[Finding]:
+    if monitor.stale:
+        yield Finding(NOTE, "prices", monitor.stale)
+    elif monitor.prices:
+        yield Finding(OK, "prices", monitor.prices)
 
 
 # -- a CLI ------------------------------------------------------------------------------------------

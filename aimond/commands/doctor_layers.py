@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePath
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 import tomlkit
 
+from aimond import toml
 from aimond.agents.jsonsettings import at, plain_of
 from aimond.agents.settings import CliSettings, Configured, Files, Wanted
 
@@ -110,8 +110,8 @@ def _plain(name: str, text: str) -> dict[str, Any]:
     if not name.endswith(".toml"):
         return plain_of(text, comments=True)
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+        return toml.parse(text)
+    except ValueError:
         return {}
 
 

@@ -21,7 +21,7 @@ from typing import Final
 
 from aimond.commands.doctor_facts import Holder, Port, Program
 from aimond.commands.doctor_findings import SLOW
-from aimond.process import peer, proc
+from aimond.process import asked, peer, proc
 from aimond.sections import Otlp
 
 HOST: Final = "127.0.0.1"
@@ -30,7 +30,6 @@ PATIENCE: Final = 10.0  # seconds, for a program that is started
 TRIES: Final = 3  # of a hook that seems slow: the first start of a day is
 UNAUTHENTICATED: Final = 16  # google.rpc.Code
 ACCEPTED: Final = 0.3  # seconds, until whoever listens has taken a connection
-_LISTENING: Final = "0A"  # TCP_LISTEN of linux/include/net/tcp_states.h
 _LISTENS: Final = 0x10000  # __SO_ACCEPTCON of linux/include/uapi/linux/net.h
 
 
@@ -56,7 +55,7 @@ def ports(otlp: Otlp) -> tuple[tuple[Port, ...], int]:
     for protocol, is_on, number in wanted:
         if is_on and number:
             holder, pid = _holder(protocol, number)
-            found.append(Port(protocol, number, holder, _named(pid)))
+            found.append(Port(protocol, number, holder, proc.called(pid)))
             aimond = aimond or (pid if holder is Holder.AIMOND else 0)
     return tuple(found), aimond
 
@@ -67,7 +66,7 @@ def _holder(protocol: str, number: int) -> tuple[Holder, int]:
     except OSError:
         return Holder.NOBODY, 0
     with closing(connection):
-        pid = _accepted_by(connection) or _listener(number)
+        pid = _accepted_by(connection) or peer.listener(number)
     is_aimond = _is_healthy(number) if protocol == "HTTP" else _is_aimond(pid)
     return (Holder.AIMOND if is_aimond else Holder.OTHER), pid
 
@@ -79,17 +78,6 @@ def _accepted_by(connection: socket.socket) -> int:
     while not (pid := peer.pid_of(local, remote)) and time.monotonic() < until:
         time.sleep(0.02)
     return pid
-
-
-def _listener(number: int) -> int:
-    """The process that listens at a port, 0 if it is nobody's that we may see (columns: proc_pid_net(5))."""
-    for table in ("tcp", "tcp6"):
-        with suppress(OSError):
-            for row in Path("/proc/net", table).read_text().splitlines()[1:]:
-                columns = row.split()
-                if columns[3] == _LISTENING and int(columns[1].rpartition(":")[2], 16) == number:
-                    return peer.holder(int(columns[9]), peer.everyone())
-    return 0
 
 
 def _is_healthy(number: int) -> bool:
@@ -114,10 +102,15 @@ def _is_aimond(pid: int) -> bool:
     return "aimond" in names and "run" in words[names.index("aimond") + 1 :]
 
 
-def _named(pid: int) -> str:
-    process = proc.read(pid) if pid else None
-    comm = "".join(letter if letter.isprintable() else "?" for letter in process.comm) if process else ""
-    return f"{comm} (pid {pid})" if process else ""
+def broker(monitor: int) -> tuple[str, bool]:
+    """Where that monitor asks what it may not see of processes itself, "" where it may; and whether it is told."""
+    (place,) = proc.environment(monitor, "AIMOND_BROKER")
+    if not place:
+        return "", False
+    line = asked.Line(place)
+    with closing(line), suppress(asked.Unanswered):
+        return place, line.ask("directory", os.getpid(), within=WAIT) == proc.directory(os.getpid())
+    return place, False
 
 
 def listens(path: str) -> bool:

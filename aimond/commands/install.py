@@ -17,7 +17,9 @@ from aimond.config import ConfigError, default_path, load
 from aimond.otlp.ports import PortInUse, listen
 from aimond.sections import Otlp
 
-UNITS: Final = ("aimond.socket", "aimond.service")
+# Exit statuses of systemd.exec(5), of what needs a namespace: CAPABILITIES, NAMESPACE, USER.
+_REFUSED: Final = frozenset({"217", "218", "226"})
+UNITS: Final = ("aimond.socket", "aimond-broker.socket", "aimond.service")
 PATIENCE: Final = 60.0  # seconds for a command; a start may wait for another that stops
 _BUS: Final = "org.freedesktop.DBus"
 # The session bus reads its services when it starts, and when it is told to. The first of these that is there tells it.
@@ -86,7 +88,7 @@ def _install(job: _Job, files: dict[Path, bytes], otlp: Otlp, *, start: bool) ->
         job.say(f"{'write' if path in changed else 'leave as it is:'} {path}")
         if path in changed and not job.dry:
             _write(path, files[path])
-    if not files:
+    if data_home() / install_files.PORTS in files:
         print(_PACKAGED)
     _tell_the_bus(job)
     if not has_systemd():
@@ -94,7 +96,7 @@ def _install(job: _Job, files: dict[Path, bytes], otlp: Otlp, *, start: bool) ->
         return
     job.ran("systemctl", "--user", "daemon-reload")
     if job.ran("systemctl", "--user", "enable", "--quiet", *UNITS) and start:
-        _start(job, otlp, anew=any(path.name in UNITS for path in changed))
+        _start(job, otlp, anew=any(path.is_relative_to(data_home() / "systemd") for path in changed))
 
 
 def _start(job: _Job, otlp: Otlp, *, anew: bool) -> None:
@@ -104,10 +106,29 @@ def _start(job: _Job, otlp: Otlp, *, anew: bool) -> None:
         job.status = _fail(why)
         return
     job.ran("systemctl", "--user", "reset-failed", *UNITS, fatal=False)  # it may have been tried too often
-    if job.ran("systemctl", "--user", "start", *UNITS):
+    start = ("systemctl", "--user", "start", *UNITS)
+    runs = job.ran(*start, fatal=False)
+    if not runs:
+        _without_namespaces(job)
+        runs = job.ran(*start)
+    if runs:
         print("next: aimond setup, which points the CLIs at it")
     else:
         print("what went wrong: systemctl --user status aimond.socket aimond.service", file=sys.stderr)
+
+
+def _without_namespaces(job: _Job) -> None:
+    """Ask for none from now on, if that was what failed: it runs with fewer restrictions rather than not at all."""
+    ask = ("systemctl", "--user", "show", "--property=ExecMainStatus", "--value", UNITS[-1])
+    status = subprocess.run(ask, capture_output=True, text=True, timeout=PATIENCE, check=False).stdout.strip()  # noqa: S603
+    if status not in _REFUSED:
+        return
+    path = data_home() / install_files.OPEN
+    job.say(f"write {path}: systemd may make no namespaces here, so the service goes without (status {status})")
+    _write(path, install_files.OPENED)
+    job.ran("systemctl", "--user", "daemon-reload")
+    job.ran("systemctl", "--user", "stop", *UNITS, fatal=False)
+    job.ran("systemctl", "--user", "reset-failed", *UNITS, fatal=False)
 
 
 def _taken(otlp: Otlp) -> str:
@@ -125,7 +146,7 @@ def _remove(job: _Job, files: dict[Path, bytes]) -> None:
     systemd = has_systemd()
     if systemd:
         job.ran("systemctl", "--user", "disable", "--quiet", "--now", *UNITS, fatal=False)
-    for path in filter(Path.is_file, files):
+    for path in filter(Path.is_file, (*files, data_home() / install_files.OPEN)):
         job.say(f"remove {path}")
         if not job.dry:
             path.unlink()

@@ -9,19 +9,36 @@ from typing import Final
 
 import aimond
 from aimond.config import Config
-from aimond.sections import Otlp
 
 # In a source checkout the data are where people look for them; in a wheel they lie in data/ as below a data home.
 _CHECKOUT: Final = {"systemd": "systemd/user", "dbus": "dbus-1/services", "data": ""}
 _RENDERED: Final = frozenset({".service", ".socket", ".desktop"})
 _BINDIR: Final = "@bindir@"
-_TCP: Final = re.compile(r"ListenStream=(?P<host>\S+):(?P<port>\d+)\n")
-_HOOK: Final = re.compile(r"ListenStream=%t/aimond/hook\n")
+_LISTENS: Final = re.compile(r"(?:ListenStream=.*\n)+")
+# Where a distribution has installed the units, which name the default ports.
+PORTS: Final = PurePath("systemd/user/aimond.socket.d/ports.conf")
+# Where this machine lets no user have the namespaces that the service asks for: takes that back.
+OPEN: Final = PurePath("systemd/user/aimond.service.d/namespaces.conf")
+OPENED: Final = b"""[Service]
+Environment=AIMOND_BROKER=
+CapabilityBoundingSet=~
+PrivateDevices=no
+PrivateUsers=no
+ProtectClock=no
+ProtectControlGroups=no
+ProtectHostname=no
+ProtectKernelLogs=no
+ProtectKernelModules=no
+ProtectKernelTunables=no
+ProtectSystem=no
+"""
 
 
 def wanted(bindir: PurePath, config: Config) -> dict[PurePath, bytes]:
-    """Every file by its path below the data home; none for a package whose distribution installs them itself."""
-    return {place: _rendered(place, source.read_bytes(), bindir, config) for place, source in _sources()}
+    """Every file by its path below the data home; for a package whose distribution installs them itself, only where
+    this user's sockets listen."""
+    files = {place: _rendered(place, source.read_bytes(), bindir, config) for place, source in _sources()}
+    return files or {PORTS: f"[Socket]\nListenStream=\n{_listens(config)}".encode()}
 
 
 def _sources() -> Iterator[tuple[PurePath, Path]]:
@@ -46,19 +63,18 @@ def _rendered(place: PurePath, content: bytes, bindir: PurePath, config: Config)
 
 
 def listening(socket_unit: str, config: Config) -> str:
-    """The unit with the ports of config.toml; it listens for nothing that is off or has no fixed port."""
-    ports = _ports(config.otlp)
-    unit = _TCP.sub(
-        lambda line: f"ListenStream={line['host']}:{port}\n" if (port := ports.get(int(line["port"]))) else "",
-        socket_unit,
-    )
-    return unit if config.hooks.socket else _HOOK.sub("", unit)
+    """The unit with the addresses and ports of config.toml; it listens for nothing that is off or has no fixed port."""
+    listens = _listens(config)
+    return _LISTENS.sub(lambda _: listens, socket_unit)
 
 
-def _ports(otlp: Otlp) -> dict[int, int]:
-    default = Otlp()
-    http, grpc = otlp.http_port if otlp.http else 0, otlp.grpc_port if otlp.grpc else 0
-    return {default.http_port: http, default.grpc_port: grpc}
+def _listens(config: Config) -> str:
+    otlp = config.otlp
+    ports = (otlp.http_port if otlp.http else 0, otlp.grpc_port if otlp.grpc else 0)
+    hosts = [f"[{host}]" if ":" in host else host for host in otlp.bind]
+    places = [f"{host.replace('%', '%%')}:{port}" for port in ports if port for host in hosts]
+    places += ["%t/aimond/hook"] if config.hooks.socket else []
+    return "".join(f"ListenStream={place}\n" for place in places)
 
 
 def _for_systemd(path: str) -> str:

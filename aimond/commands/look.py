@@ -7,9 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from aimond.core.snapshot import URGENCY, State
+from aimond.core.snapshot import State
 
 Session = dict[str, Any]
+Budget = dict[str, Any]  # a row of Budgets
 
 
 class Look(NamedTuple):
@@ -32,7 +33,6 @@ LOOKS: Final[dict[str, Look]] = {
     State.WORKING: Look("▶", "working", "34", "blue"),
     State.IDLE: Look("○", "idle", "2", "dim"),
 }
-NEEDS_USER: Final = frozenset(URGENCY[: URGENCY.index(State.WORKING)])
 
 # Only for sums shown to people; a script reads --json.
 _UNITS: Final = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
@@ -118,6 +118,18 @@ def clock(time: int, now: datetime) -> str:
 def tokens(session: Session) -> int:
     """All tokens of a session, in and out, cache reads included."""
     return sum(session[name] for name in _TOKENS)
+
+
+def used(budget: Budget) -> float:
+    """The share of a budget that is spent, 1 for all of it."""
+    return float(budget["Spent"] / budget["Limit"]) if budget["Limit"] else 1.0
+
+
+def budgeted(budget: Budget) -> str:
+    """A budget in figures: ``budget daily: $8.12 of $10.00, 81 %``."""
+    in_tokens, share = budget["Unit"] == "tokens", f"{100 * used(budget):.0f} %"
+    spent, limit = (amount(int(budget[key])) if in_tokens else f"${budget[key]:.2f}" for key in ("Spent", "Limit"))
+    return f"budget {fit(budget['Budget'], 24)}: {spent} of {limit}{' tokens' if in_tokens else ''}, {share}"
 
 
 def counted(counts: dict[str, int]) -> str:

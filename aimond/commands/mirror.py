@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from aimond.bus.client import Signal
-from aimond.commands.look import NEEDS_USER, Session
+from aimond.commands.look import Budget, Session, used
 from aimond.core.snapshot import RANK, State
 
 _MONITOR: Final = "org.ai.Monitor"
@@ -16,14 +16,13 @@ _SESSION: Final = "org.ai.Monitor.Session"
 
 class Mirror:
     """The monitor as last heard: ``properties`` of ``org.ai.Monitor``, ``sessions`` by object path (as ListSessions
-    gives them), the newest ``budgets`` crossed by name. ``off`` says why there is nothing to show, else it is "".
+    gives them). ``off`` says why there is nothing to show, else it is "".
     """
 
     def __init__(self) -> None:
         self.off = "not asked yet"
         self.properties: dict[str, Any] = {}
         self.sessions: dict[str, Session] = {}
-        self.budgets: dict[str, dict[str, Any]] = {}
 
     def reset(self, properties: dict[str, Any], sessions: Iterable[Session]) -> None:
         """Everything was read anew."""
@@ -32,7 +31,7 @@ class Mirror:
 
     def lose(self, why: str) -> None:
         """There is no monitor."""
-        self.off, self.properties, self.sessions, self.budgets = why, {}, {}, {}
+        self.off, self.properties, self.sessions = why, {}, {}
 
     def apply(self, signal: Signal) -> bool:
         """Take in a signal; whether that may have changed something. An older one than the last reset does no harm:
@@ -59,10 +58,9 @@ class Mirror:
         )
         return dict(sorted(states.items(), key=lambda item: RANK.get(item[0], len(RANK))))
 
-    def needing_user(self) -> float:
-        """The share of the counted sessions that want something of their user, 0 to 1."""
-        counts = self.counts()
-        return sum(counts[state] for state in counts.keys() & NEEDS_USER) / max(1, sum(counts.values()))
+    def budgets(self) -> list[Budget]:
+        """How much of each budget is spent, the tightest first; none of a monitor that does not tell."""
+        return sorted(self.properties.get("Budgets", []), key=used, reverse=True)
 
     def _added(self, _path: str, values: dict[str, Any]) -> bool:
         properties = values["interfaces"].get(_SESSION)
@@ -80,14 +78,9 @@ class Mirror:
             known.update(values["changed_properties"])
         return bool(known)
 
-    def _crossed(self, _path: str, values: dict[str, Any]) -> bool:
-        self.budgets[values["budget"]] = values
-        return True
-
 
 _TAKE: Final[dict[str, Callable[[Mirror, str, dict[str, Any]], bool]]] = {
     "InterfacesAdded": Mirror._added,
     "InterfacesRemoved": Mirror._removed,
     "PropertiesChanged": Mirror._changed,
-    "BudgetCrossed": Mirror._crossed,
 }

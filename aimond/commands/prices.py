@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -21,7 +20,7 @@ from aimond.config import ConfigError, load
 from aimond.core.price import NO_RATES, Rate, Rates
 from aimond.pricing import Prices, plain
 
-KINDS: Final = tuple(field.name for field in fields(Rates))[:6]
+KINDS: Final = Rates.__struct_fields__[:6]
 # In the order of a bill; a kind that costs what another does is left blank.
 COLUMNS: Final = ("input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning")
 HEADS: Final = ("MODEL", "INPUT", "CACHE READ", "WRITE 5M", "WRITE 1H", "OUTPUT", "REASONING", "SOURCE")

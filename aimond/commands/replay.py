@@ -7,13 +7,16 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec.structs import asdict
+
 from aimond import tape as tapes
 from aimond.commands import complain
+from aimond.commands.setup_token import known_to
+from aimond.config import ConfigError
 from aimond.core.change import (
     AttentionNeeded,
     Change,
@@ -45,6 +48,11 @@ NAMES: Final[dict[type[Change], str]] = {
 @complain
 def run(arguments: argparse.Namespace) -> int:
     """Print what the tapes' changes are, one JSON object a line, or send the tapes; 2 if a file is no tape."""
+    try:
+        token = known_to(arguments.to) if arguments.to else ""
+    except (ConfigError, ValueError) as error:
+        print(f"aimond: {error}", file=sys.stderr)
+        return 2
     for name in arguments.tape:
         try:
             tape = tapes.read(Path(name))
@@ -54,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.to:
             from aimond.sender import send
 
-            if asyncio.run(send(tape, arguments.to, arguments.speed)):
+            if asyncio.run(send(tape, arguments.to, arguments.speed, token=token)):
                 return 1
             continue
         for row in replay(tape, only_otlp=arguments.only == "otlp"):
@@ -127,8 +135,7 @@ def _more(change: SessionChange) -> dict[str, Any]:
                 "confidence": session.confidence,
             }
         case TurnCompleted():
-            told = {field.name: getattr(change, field.name) for field in fields(change) if field.name != "session"}
-            return {name: _plain(value) for name, value in told.items()}
+            return {name: _plain(value) for name, value in asdict(change).items() if name != "session"}
         case AttentionNeeded() | SessionRemoved():
             return {"reason": change.reason}
         case ErrorSeen():
@@ -137,7 +144,7 @@ def _more(change: SessionChange) -> dict[str, Any]:
 
 
 def _shown(spine: Spine) -> list[Session]:
-    shown = [session for session in spine.tracker.sessions.values() if session.seen and not session.hidden]
+    shown = [session for session in spine.tracker.sessions.remembered if session.seen and not session.hidden]
     return sorted(shown, key=lambda session: (session.started_at, session.id))
 
 
@@ -163,7 +170,7 @@ def _final(spine: Spine, session: Session, ended: dict[tuple[str, str], float]) 
 
 
 def _properties(snapshot: SessionSnapshot) -> dict[str, Any]:
-    return {field.name: _plain(getattr(snapshot, field.name)) for field in fields(snapshot)}
+    return {name: _plain(value) for name, value in asdict(snapshot).items()}
 
 
 def _plain(value: Any) -> Any:

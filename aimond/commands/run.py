@@ -24,6 +24,7 @@ from aimond.bus.connection import AlreadyRunning, private_address, session_addre
 from aimond.config import Config, ConfigError, load
 from aimond.daemon import Daemon
 from aimond.otlp.ports import PortInUse
+from aimond.process import asked
 
 _LOG: Final = logging.getLogger("aimond")
 _PRIORITIES: Final = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
@@ -68,6 +69,8 @@ async def _serve(config: Config, address: str, file: Path | None) -> None:
         sdnotify.tell("STOPPING=1", sdnotify.status("stopping"))
         serving.cancel()
 
+    if broker := asked.line():
+        broker.await_start()
     serving = asyncio.ensure_future(daemon.run(ready))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
@@ -93,6 +96,7 @@ def _reload(daemon: Daemon, before: Config, file: Path | None) -> Config:
         daemon.configure(config)
     except Exception as error:
         _LOG.error("the settings stay as they were: %s", error, exc_info=not isinstance(error, ConfigError))
+        daemon.configure(before, str(error))
         sdnotify.tell("READY=1", sdnotify.status(f"the settings stay as they were: {error}"))
         return before
     keys = reload.changed(before, config)

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from aimond.agents.settings import TOKEN
-from aimond.config import TOKEN_NAME, default_path, load
+from aimond.config import TOKEN_NAME, default_path, load, secret
 
 BYTES: Final = 32
+_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def make(*, dry: bool) -> str:
@@ -27,6 +29,14 @@ def make(*, dry: bool) -> str:
         with os.fdopen(descriptor, "w") as opened:
             opened.write(f"{secrets.token_urlsafe(BYTES)}\n")
     return f"a token {'would be' if dry else 'is'} in {file}; restart the monitor, which asks for it from then on"
+
+
+def known_to(url: str) -> str:
+    """What to show the receiver at that URL: the token of config.toml where that is this user's monitor, "" to others.
+
+    Raises ConfigError."""
+    otlp = load().otlp
+    return secret(otlp) if urlsplit(url).hostname in _LOCAL | otlp.names else ""
 
 
 def hidden(line: str, token: str) -> str:

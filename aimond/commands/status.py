@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aimond.bus.client import Monitor
 from aimond.commands import complain, paint
-from aimond.commands.look import amount, cell, money, span, table
+from aimond.commands.look import amount, budgeted, cell, money, span, table
 
 COLUMNS: Final = ("STATE", "AGENT", "PROJECT", "SINCE", "TOKENS", "COST", "REASON", "SESSION")
 
@@ -37,6 +37,10 @@ async def _status(*, as_json: bool) -> int:
     basis = properties["CostTodayBasis"]
     if basis not in ("none", "unknown"):
         print(f"today: {amount(properties['TokensToday'])} tokens, {money(properties['CostToday'], basis)} ({basis})")
+    for budget in properties.get("Budgets", []):
+        print(budgeted(budget))
+    if wrong := properties.get("ConfigError"):
+        print(f"the settings stay as they were: {wrong}")
     if properties["Inhibited"]:
         print("notifications are inhibited")
     return 0

@@ -29,7 +29,13 @@ async def while_read(work: Coroutine[Any, Any, int]) -> int:
         return working.result()
     working.cancel()
     await asyncio.wait({working})
+    let_go()
     return 0
+
+
+def let_go() -> None:
+    """Nobody reads any more: what is still to be written goes nowhere, and is no error when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_pipe(descriptor: int) -> bool:

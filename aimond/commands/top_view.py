@@ -11,12 +11,29 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aimond.commands.look import NUMBERS, Session, age, amount, cell, counted, fit, look, money, step
+from aimond.commands.look import (
+    NUMBERS,
+    Budget,
+    Session,
+    age,
+    amount,
+    budgeted,
+    cell,
+    counted,
+    fit,
+    look,
+    money,
+    step,
+    used,
+)
 from aimond.commands.mirror import Mirror
 from aimond.commands.top_rates import Rates
 
 KEYS: Final = "↑↓ choose · enter focus · a acknowledge · A all · e explain · i inhibit · q quit"
 _AROUND: Final = 4  # lines: the head, the heading of the table, the message, the keys
+
+BUDGETS: Final = 3  # the tightest
+_SPENT: Final = ((1.0, "bold red"), (0.8, "yellow"), (0.0, "dim"))
 
 _NARROW: Final = ("STATE", "FOR", "PROJECT", "REASON")
 _USUAL: Final = ("STATE", "FOR", "AGENT", "PROJECT", "TOK/MIN", "TOKENS", "COST", "REASON")
@@ -41,7 +58,8 @@ class Shown:
 
 def view(mirror: Mirror, shown: Shown, width: int, height: int, now: datetime) -> RenderableType:
     """The whole screen, at most ``height`` lines."""
-    room = max(1, height - _AROUND - len(mirror.budgets))
+    budgets = [_budget(each, width) for each in mirror.budgets()[:BUDGETS]]
+    room = max(1, height - _AROUND - len(budgets))
     body: RenderableType
     if mirror.off:
         body = Text(mirror.off)
@@ -49,7 +67,6 @@ def view(mirror: Mirror, shown: Shown, width: int, height: int, now: datetime) -
         body = _reasons(shown.reasons[:room])
     else:
         body = _sessions(mirror, shown, width, room, now)
-    budgets = [_line(_budget(values), width) for values in mirror.budgets.values()]
     message = Text(fit(shown.message, width), "yellow")
     keys = KEYS if shown.reasons is None else "e back · q quit"
     return Group(_line(_head(mirror, shown), width, "bold"), *budgets, body, message, _line(keys, width, "dim"))
@@ -71,9 +88,9 @@ def _head(mirror: Mirror, shown: Shown) -> str:
     return " · ".join([*parts, counted(mirror.counts())])
 
 
-def _budget(values: dict[str, Any]) -> str:
-    share = f"{100 * values['fraction']:.0f} %"
-    return f"budget {values['budget']}: {share} crossed, ${values['spent']:.2f} of ${values['limit']:.2f}"
+def _budget(budget: Budget, width: int) -> Text:
+    style = next(style for least, style in _SPENT if used(budget) >= least)
+    return _line(budgeted(budget), width, style)
 
 
 def _sessions(mirror: Mirror, shown: Shown, width: int, room: int, now: datetime) -> Table:

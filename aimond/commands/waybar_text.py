@@ -8,7 +8,7 @@ from datetime import datetime
 from html import escape
 from typing import Any, Final
 
-from aimond.commands.look import Session, amount, cell, clock, counted, fit, look, money, table
+from aimond.commands.look import Session, amount, budgeted, cell, clock, counted, fit, look, money, table, used
 from aimond.commands.mirror import Mirror
 
 SHOWN: Final = 20
@@ -26,18 +26,19 @@ def line(mirror: Mirror, now: datetime) -> str:
 
 def shown(mirror: Mirror, now: datetime) -> dict[str, Any]:
     """``text`` and ``tooltip`` are Pango markup, ``alt`` and ``class`` the State of the monitor or "off",
-    ``percentage`` the share of sessions that want something of their user.
+    ``percentage`` how much of the tightest budget is spent, 0 to 100; not there where there is no budget.
     """
     if mirror.off:
         tooltip = escape(mirror.off)
-        return {"text": "aimond –", "alt": OFF, "class": OFF, "tooltip": tooltip, "percentage": 0}
+        return {"text": "aimond –", "alt": OFF, "class": OFF, "tooltip": tooltip}
     state = fit(mirror.properties["State"], 16)
+    budgets = mirror.budgets()
     return {
         "text": escape(_text(mirror)),
         "alt": state,
         "class": state,
         "tooltip": _tooltip(mirror, now),
-        "percentage": round(100 * mirror.needing_user()),
+        **({"percentage": min(100, int(100 * used(budgets[0])))} if budgets else {}),
     }
 
 
@@ -60,6 +61,7 @@ def _tooltip(mirror: Mirror, now: datetime) -> str:
     if properties["TokensToday"]:
         cost = money(properties["CostToday"], properties["CostTodayBasis"])
         lines.append(escape(f"today: {amount(properties['TokensToday'])} tokens, {cost}"))
+    lines += [escape(budgeted(budget)) for budget in mirror.budgets()[:SHOWN]]
     if properties["Inhibited"]:
         lines.append("notifications are inhibited")
     return "\n".join(lines)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from aimond.core.notice import Key
 from aimond.core.snapshot import SessionSnapshot
@@ -18,8 +19,7 @@ async def _nowhere(agent: str, session_id: str, token: str) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Struct, frozen=True):
     """``is_looked_at``: the user has it in front; where that takes a while, what will tell. ``focus`` brings it there:
     by its agent, its id, and an activation token that may be empty; false if it cannot.
     """

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from aimond.core.change import Change
 from aimond.core.snapshot import RANK, SessionSnapshot
 from aimond.desktop.attention import Attention
+from aimond.desktop.desk import Desk
 from aimond.desktop.match import Certainty
 from aimond.desktop.places import Places, needs_user
 from aimond.desktop.windows import News, Processes, Sessions, Settings, Windows
@@ -29,6 +32,14 @@ class Focus:
         """Go by these settings from now on."""
         self._settings = settings
         self._attention.configure(settings)
+
+    def over(self, desk: Desk) -> Desk:
+        """That desk, whose windows are known: what is looked at, and how it comes to the front."""
+        return replace(
+            desk,
+            is_looked_at=lambda session: self.may_be_looked_at(session) and self.looked_at(session),
+            focus=lambda agent, session_id, token: self.focus(agent, session_id),
+        )
 
     async def focus(self, agent: str, session_id: str) -> bool:
         """Bring the terminal of a session to the front, and take the session for seen; false if that cannot be done.

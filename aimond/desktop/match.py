@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
+from msgspec import Struct
+
 from aimond.core.trail import Child, Trail
-from aimond.core.value import named
 from aimond.desktop.windows import Window
 
 # How old the shell of a new window is at most, in seconds: terminals start it before they show themselves.
@@ -26,8 +27,7 @@ class Certainty(IntEnum):
     SURE = 3
 
 
-@named
-class Match:
+class Match(Struct, frozen=True, kw_only=True):
     """A window for a process. ``child`` is what the terminal runs there, ``tty`` its terminal. ``alone``: the window
     shows nothing else, as far as can be seen; not so where a terminal has tabs, or the window is an editor's."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -22,7 +21,7 @@ from aimond.core.snapshot import SessionSnapshot
 from aimond.desktop.desk import Desk, Gaze
 from aimond.desktop.looks import DISMISS, looks
 from aimond.desktop.server import DIED, DISMISSED, Server, Shown
-from aimond.dial import dial
+from aimond.dial import dial, until_gone
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -86,12 +85,12 @@ class Notifier:
                 self._timer.cancel()
 
     async def _connection(self) -> None:
-        bus = await asyncio.wait_for(dial(MessageBus(self._address())), LAST_RETRY)
+        async with asyncio.timeout(LAST_RETRY):  # wait_for may lose a cancellation (Python 3.11)
+            bus = await dial(MessageBus(self._address()))
         self._server = Server(bus, self)
         self._server.begin(self._identity)
         try:
-            with suppress(EOFError, OSError):
-                await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
+            await until_gone(bus)
         except asyncio.CancelledError:
             await self._take_questions_along(self._server)
             raise
@@ -104,6 +103,8 @@ class Notifier:
 
     async def _take_questions_along(self, server: Server) -> None:
         """Nobody would take them away any more, and they do not go by themselves."""
+        if any(shown.is_due for shown in self._shown.values()):
+            await asyncio.wait([server.settled()], timeout=1.0)
         numbers = [shown.number for entry, shown in self._shown.items() if entry.kind is Kind.WAITING and shown.number]
         if numbers:
             await asyncio.wait([server.close(number) for number in numbers], timeout=1.0)
@@ -113,8 +114,7 @@ class Notifier:
     def _is_silent(self, kind: Kind) -> bool:
         if self._desk.is_inhibited() or (self._server and self._server.inhibited):
             return True
-        policy = self._board.policy
-        let_through = kind is Kind.WAITING and policy.waiting_in_quiet_hours
+        let_through = kind is Kind.WAITING and self._board.policy.waiting_in_quiet_hours
         return not let_through and self._quiet_until() is not None
 
     def _quiet_until(self) -> datetime | None:
@@ -166,14 +166,14 @@ class Notifier:
         entry = shown.entry
         if self._shown.get(entry) is not shown:
             return
-        shown.is_due, shown.number = False, number
+        shown.is_due, shown.number, told = False, number, shown.notice
         if error:
             _LOG.debug("a notification was not shown: %s", error)
             shown.notice = None
             if entry.kind is not Kind.WAITING:
                 self._board.drop(entry)
-        may_try = not error or (error == DIED and self._server and self._server.capabilities is not None)
-        if may_try or entry.notice is None:
+        died = error == DIED and self._server and self._server.capabilities is not None
+        if not error or died or entry.notice != told:
             self._sync_one(entry)
 
     # -- what the daemon says -----------------------------------------------------------------------

@@ -49,13 +49,17 @@ class Places:
         key, known = (session.agent, session.id), (session.pid, session.terminal)
         if isinstance(change, SessionRemoved):
             self._known.pop(key, None)
-            self._found.pop(key, None)
-            self.look_at()
+            if self._found.pop(key, None):
+                self.look_at()
         elif self._known.get(key) != known:
             self._known[key] = known
-            self.look_at(key)
+            if session.pid or key in self._found:  # one of no process is in no window
+                self.look_at(key)
         elif isinstance(change, StateChanged):
-            self.look_at(*[key] if needs_user(session) and _is_tmux(session.terminal) else ())
+            if needs_user(session) and _is_tmux(session.terminal):
+                self.look_at(key)
+            elif key in self._found:  # the state of one that is in no window matters to none
+                self.look_at()
 
     def windows_changed(self) -> None:
         """There are other windows now: what can be learnt of a new one is learnt at once."""

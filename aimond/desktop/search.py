@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from msgspec import Struct
+
 from aimond.core.trail import Client
-from aimond.core.value import value
 from aimond.desktop.match import Match, match
 from aimond.desktop.windows import Processes, Window
 
@@ -15,8 +16,7 @@ _DEPTH: Final = 3
 _CLIENTS: Final = 16
 
 
-@value
-class Found:
+class Found(Struct, frozen=True):
     """A window, and the way to it: each pane's process with the client to show it, the outermost last."""
 
     match: Match

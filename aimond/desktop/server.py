@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from dbus_fast import Message, MessageFlag, MessageType, Variant
 from dbus_fast.aio import MessageBus
+from msgspec import Struct
 
 from aimond.core.board import Entry
 from aimond.core.notice import Notice
@@ -35,8 +35,7 @@ _RULES: Final = (
 )
 
 
-@dataclass(slots=True)
-class Shown:
+class Shown(Struct):
     """What the daemon was told of an entry: its ``number`` there (0: none), and whether an answer is due."""
 
     entry: Entry
@@ -138,6 +137,17 @@ class Server:
         self._tokens.pop(number, None)
         flags = MessageFlag.NO_REPLY_EXPECTED | MessageFlag.NO_AUTOSTART
         return self._send(Message(NAME, PATH, NAME, "CloseNotification", signature="u", body=[number], flags=flags))
+
+    def settled(self) -> asyncio.Future[None]:
+        """Done when the daemon has answered what it was told until now."""
+        settled: asyncio.Future[None] = self._loop.create_future()
+        ping = Message(NAME, PATH, "org.freedesktop.DBus.Peer", "Ping", flags=MessageFlag.NO_AUTOSTART)
+
+        def answered(_reply: Message) -> None:
+            settled.set_result(None)
+
+        self._call(ping, answered)
+        return settled
 
     # -- in -----------------------------------------------------------------------------------------
 

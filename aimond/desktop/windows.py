@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Protocol
 
+from msgspec import Struct
+
 from aimond.core.snapshot import SessionSnapshot
 from aimond.core.trail import Child, Client, Trail
-from aimond.core.value import named
 
 
-@named
-class Window:
+class Window(Struct, frozen=True, kw_only=True):
     """A window: ``pid`` is its process, 0 where the desktop does not tell; ``x11`` its id under X11, else 0."""
 
     id: int

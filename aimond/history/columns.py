@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from decimal import Decimal
 from operator import attrgetter, mul
 from typing import Any, Final, TypeVar
@@ -19,7 +18,7 @@ PICO: Final = 10**12
 # More tokens than any call can have. The door lets 2^63 through, and then sums would overflow.
 MOST_TOKENS: Final = 10**12
 
-TOKENS: Final = tuple(field.name for field in fields(Usage))
+TOKENS: Final = Usage.__struct_fields__
 # Spent after its usage. ``table_usd`` and ``table_pico`` are what the price table says, beside what counts.
 SPENT: Final = (
     *("requests", *TOKENS, "usd", "pico", "reported", "computed", "estimated"),
@@ -27,7 +26,7 @@ SPENT: Final = (
 )
 SUMS: Final = ", ".join(f"sum({name})" for name in SPENT)
 
-SESSION: Final = tuple(field.name for field in fields(SessionRow))
+SESSION: Final = SessionRow.__struct_fields__
 _FLAGS: Final = ("hidden", "shown", "hooked", "intact")
 TURN: Final = ("number", "started", "ended", "outcome", "source", "announced", "acknowledged")
 _PRICE: Final = ("usd", "pico", "basis", "estimated", "table_usd", "table_pico")

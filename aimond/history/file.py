@@ -17,6 +17,7 @@ _BUSY: Final = 200
 # A file's log is cut to this size when it has been merged into the file; 1,000 pages are when that is done.
 _LOG_SIZE: Final = 8 * 2**20
 _BESIDE: Final = ("", "-wal", "-shm")
+_INCREMENTAL: Final = 2  # as sqlite.org/pragma.html#pragma_auto_vacuum numbers it
 
 # SQLite's result codes (sqlite.org/rescode.html), and what they mean to a user.
 _BROKEN: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -151,7 +152,8 @@ def connect(path: Path | None) -> sqlite3.Connection:
     # Safe in threads by its own lock; no statement of ours begins a transaction by itself.
     db = sqlite3.connect(path or ":memory:", timeout=_BUSY / 1000, isolation_level=None, check_same_thread=False)
     try:
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if db.execute("PRAGMA auto_vacuum").fetchone() != (_INCREMENTAL,):
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # waits for whoever writes, even where it changes nothing
         db.execute("PRAGMA journal_mode = WAL")
         # NORMAL would keep up to 1,000 pages from a power cut; FULL makes a commit final. There are few: see Store.
         db.execute("PRAGMA synchronous = FULL")

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from msgspec import Struct
+
 from aimond.core.ledger import BUCKET
 from aimond.core.rows import CallRow, UsageRow
 from aimond.core.turn import SECOND
 from aimond.core.usage import Spent
-from aimond.core.value import named
 from aimond.history.columns import (
     OF_CALL,
     SUMS,
@@ -39,8 +40,7 @@ Who = tuple[str, str]
 Part = tuple[int, Who, Who, tuple[int, ...]]
 
 
-@named
-class ModelSeen:
+class ModelSeen(Struct, frozen=True, kw_only=True):
     """A model that an agent called. ``first`` and ``last``: when, in µs since the epoch, to a quarter of an hour."""
 
     agent: str

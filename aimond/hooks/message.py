@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Any, Final
+
+from msgspec import Struct
 
 MAX_MESSAGE: Final = 2 * 2**20  # bytes
 
@@ -42,8 +43,7 @@ class Malformed(ValueError):  # noqa: N818
         self.flaw = flaw
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """Where a hook ran; 0 or "" is unknown. ``ancestors``: pid and start of each, the parent first.
 
     A start is in clock ticks since boot, as in /proc/PID/stat, and 0 if unknown.
@@ -57,8 +57,7 @@ class Context:
     tmux_pane: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(Struct, frozen=True):
     """What one hook program was given. ``at``: when it began, ``seen``: when its message was here; both in µs."""
 
     agent: str

@@ -14,8 +14,9 @@ import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from aimond.hooks.message import MAX_MESSAGE, Delivered, Flaw, Malformed, delivered
 
@@ -47,8 +48,7 @@ async def receiving(
         receiver.stop()
 
 
-@dataclass(slots=True)
-class _Message:
+class _Message(Struct):
     pid: int
     due: float
     text: bytearray = field(default_factory=bytearray)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields
 from typing import Any
+
+from msgspec.structs import asdict, fields
 
 from aimond.agents import find
 from aimond.agents.payload import Payload
@@ -15,7 +16,7 @@ NOW = 1_790_000_000_000_000
 MS = 1000
 AGENTS = {agent.name: agent for agent in find().values()}
 SESSION = "01a2025a-64e7-7bb1-a81e-4f4f89ff487a"
-COMMON = {field.name for field in fields(ev.Event)}
+COMMON = {*ev.Event.__struct_fields__}
 
 
 def attributes(values: dict[str, Any]) -> Attributes:
@@ -47,12 +48,12 @@ def words(event: ev.Event) -> str:
     said = [type(event).__name__]
     for field in fields(event):
         value = getattr(event, field.name)
-        if field.name in COMMON or value == (None if field.default is MISSING else field.default):
+        if field.name in COMMON or value == (None if field.required else field.default):
             continue
         if field.name == "started":
             value = f"{(value - event.at) // MS}ms"
         if isinstance(value, Usage):
-            value = ",".join(f"{part.name}:{n}" for part in fields(value) if (n := getattr(value, part.name)))
+            value = ",".join(f"{name}:{n}" for name, n in asdict(value).items() if n)
         said.append(f"{field.name}={value}")
     return " ".join(said)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aimond.core.event import PromptSubmitted
 from tests.agents.saying import NOW, SESSION, events, log, span, told
 
 NAME = "codex"
@@ -174,6 +175,12 @@ def test_no_session_lives_in_the_shared_daemon() -> None:
     assert [event.pid for event in events(NAME, log("codex.user_prompt", said, {"service.name": "codex-tui"}), 7)] == [
         7
     ]
+
+
+def test_a_prompt_names_the_process_that_tells_of_it_also_where_that_is_shared() -> None:
+    """It tells the title threads of one shared daemon from those of another."""
+    shared = log("codex.user_prompt", {"conversation.id": SESSION}, {"service.name": "codex-app-server"})
+    assert [event.teller for event in events(NAME, shared, 7) if isinstance(event, PromptSubmitted)] == [7]
 
 
 def test_a_terminal_of_the_shared_daemon_says_only_that_something_was_typed() -> None:

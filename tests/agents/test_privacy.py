@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from aimond.agents import Registry
 from aimond.core.event import Event
@@ -124,7 +124,7 @@ def test_nothing_private_is_on_show(path: Path) -> None:
             spine.take(batch)
     for record in records(path):
         texts |= set(secrets(record))
-    shown = [session.seen for session in spine.tracker.sessions.values() if session.seen]
+    shown = [session.seen for session in spine.tracker.sessions.remembered if session.seen]
     told = json.dumps([repr(snapshot) for snapshot in shown])
     assert [text for text in texts if text in told] == []
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from msgspec.structs import replace
+
+from aimond.core.budget import Standing
 from aimond.core.change import (
     AttentionNeeded,
     Change,
@@ -22,6 +24,7 @@ from aimond.core.change import (
 from aimond.core.forwarding import OFF, Forwarding
 from aimond.core.inhibitions import Inhibitions
 from aimond.core.rows import UsageRow
+from aimond.core.shown import Shown
 from aimond.core.snapshot import Basis, SessionSnapshot, State
 
 NOW = 1_760_000_000_000_000
@@ -36,6 +39,7 @@ class Standin:
         self.used = Totals(Decimal("0.30"), Basis.REPORTED, Decimal("12.50"), 4200)
         self.telemetry = {"claude-code": Health("ok", NOW, 10, 1, ""), "codex": Health("never", 0, 0, 0, "set otel")}
         self.forwards = OFF
+        self.standing: list[Standing] = []
         self.reasons: list[Reason] = []
         self.acknowledged: list[tuple[str, str]] = []
         self.focused: list[str] = []
@@ -43,8 +47,12 @@ class Standin:
         self.hooks: list[tuple[str, str, dict[str, Any]]] = []
         self.inhibitions = Inhibitions()
         self.rows: list[UsageRow] = []
-        self.history_error = ""
-        self._sessions: dict[tuple[str, str], SessionSnapshot] = {}
+        self.history_error = self.config_error = ""
+        self.caught_up = 0
+        self._sessions = Shown()
+
+    def catch_up(self) -> None:
+        self.caught_up += 1
 
     async def usage(self, period: str, group: str) -> list[UsageRow]:
         if group != "agent":
@@ -80,17 +88,28 @@ class Standin:
         return [AttentionNeeded(self._sessions[agent, session_id], reason)]
 
     def remove(self, reason: str = "exited", session_id: str = "one", agent: str = "claude-code") -> list[Change]:
-        return [SessionRemoved(self._sessions.pop((agent, session_id)), reason)]
+        return [SessionRemoved(self._gone(agent, session_id), reason)]
 
     def _keep(self, session: SessionSnapshot) -> SessionSnapshot:
-        self._sessions[session.agent, session.id] = session
+        self._sessions.show((session.agent, session.id), session)
+        return session
+
+    def _gone(self, agent: str, session_id: str) -> SessionSnapshot:
+        session = self._sessions[agent, session_id]
+        self._sessions.hide((agent, session_id))
         return session
 
     def sessions(self) -> list[SessionSnapshot]:
         return list(self._sessions.values())
 
+    def shown(self) -> Shown:
+        return self._sessions
+
     def totals(self) -> Totals:
         return self.used
+
+    def budgets(self) -> list[Standing]:
+        return self.standing
 
     def health(self) -> dict[str, Health]:
         return self.telemetry

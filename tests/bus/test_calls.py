@@ -57,7 +57,9 @@ async def test_the_monitor_sums_up_all_sessions(service: Service, source: Standi
         "CostMonth": 12.5,
         "CostTodayBasis": "reported",
         "TokensToday": 4200,
+        "Budgets": [],
         "HistoryError": "",
+        "ConfigError": "",
         "Inhibited": False,
     }
 
@@ -99,6 +101,22 @@ async def test_sessions_are_listed_most_urgent_first_with_their_paths(
     assert properties["Cost"] == Variant("d", 0.0)
     assert set(urgent) == {*properties, "Path"} - {"Cost"}
     assert await reader.result("GetSession", "one", takes="s") == urgent
+
+
+async def test_whoever_reads_again_finds_what_differs_since(service: Service, source: Standin, reader: Reader) -> None:
+    """The same as of each session by itself, though only what differs is made anew."""
+    source.add("one", parent="two", cost=Decimal("0.125"))
+    source.add("two", output_tokens=5)
+    before = await reader.result("GetManagedObjects", interface=OBJECT_MANAGER)
+    source.details("one", parent="", cost=None, last_activity=NOW + 7, title="")
+    source.remove(session_id="two")
+    source.add("three", reason="rate_limit")
+    after = await reader.result("GetManagedObjects", interface=OBJECT_MANAGER)
+    paths = [ONE, ONE.replace("one", "three")]
+    assert after == {path: {SESSION: await reader.properties(path, SESSION)} for path in paths}
+    assert before.keys() == {ONE, ONE.replace("one", "two")}
+    told = unpack_variants(after[ONE][SESSION])
+    assert (told["Parent"], told["Cost"], told["LastActivity"], told["Title"]) == ("/", 0.0, NOW + 7, "")
 
 
 async def test_two_agents_may_use_the_same_id(service: Service, source: Standin, reader: Reader) -> None:
@@ -310,3 +328,9 @@ async def test_huge_and_malformed_calls_leave_the_service_alive(
         hostile.bus.send(Message.new_signal(ROOT, NAME, "ListSessions"))
     assert len(await reader.result("ListSessions")) == 1
     keeping.cancel()
+
+
+async def test_a_caller_finds_what_was_accepted_before(service: Service, source: Standin, reader: Reader) -> None:
+    before = source.caught_up
+    await reader.call("ListSessions")
+    assert source.caught_up == before + 1

@@ -26,7 +26,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
         ("é/", "_c3_a9_2f"),
         ("", "_"),
         ("x" * 64, "x" * 64),
-        ("x" * 65, hashlib.sha256(b"x" * 65).hexdigest()),
+        ("x" * 65, f"_h{hashlib.sha256(b'x' * 65).hexdigest()[:62]}"),
     ],
 )
 def test_a_label_is_escaped_as_systemd_does(raw: str, escaped: str) -> None:
@@ -43,6 +43,12 @@ def test_any_agent_and_id_make_a_valid_path(agent: str, session_id: str) -> None
     path = path_of(agent, session_id)
     assert is_object_path_valid(path)
     assert len(path) < 256
+
+
+@given(ANY_TEXT | st.text("ab_-/c3", max_size=4), ANY_TEXT | st.text("ab_-/c3", max_size=4))
+def test_two_names_are_never_one(one: str, other: str) -> None:
+    names = [one, other, one * 65, label(one), label(one * 65), label(other * 65)]
+    assert len({label(name) for name in names}) == len(set(names))
 
 
 @given(ANY_TEXT)

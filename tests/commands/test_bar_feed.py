@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import time
 from asyncio.subprocess import PIPE
@@ -196,3 +197,19 @@ async def test_a_watcher_is_told_everything_of_what_is_there(
         await again.start()
         assert (await watch.until(lambda line: line["signal"] == "SessionAdded"))["id"] == "one"
         await again.close()
+
+
+def test_what_is_still_to_be_written_when_nobody_reads_is_no_error() -> None:
+    program = """
+import asyncio, sys
+from aimond.commands.stdout import while_read
+async def work():
+    sys.stdout.write("a line that waits for others")
+    await asyncio.Event().wait()
+sys.exit(asyncio.run(while_read(work())))
+"""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([sys.executable, "-E", "-c", program], stdout=writing, stderr=subprocess.PIPE, timeout=60)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -123,6 +123,10 @@ def test_a_bar_tells_counts_the_worst_state_and_the_cost() -> None:
             CostTodayBasis="partial",
             TokensToday=12_000,
             Inhibited=True,
+            Budgets=[
+                {"Budget": "all/<month>", "Spent": 61.1, "Limit": 300.0, "Unit": "USD"},
+                {"Budget": "codex/day", "Spent": 820_000.0, "Limit": 1_000_000.0, "Unit": "tokens"},
+            ],
         ),
         NOW,
     )
@@ -130,21 +134,34 @@ def test_a_bar_tells_counts_the_worst_state_and_the_cost() -> None:
         "text": "◆ 1  ▶ 2  ≥$3.50",
         "alt": "waiting",
         "class": "waiting",
-        "percentage": 33,
+        "percentage": 82,
         "tooltip": "<b>1 waiting for you, 2 working</b>\n"
         "<tt>AGENT        PROJECT  STATE    SINCE  TOKENS   COST</tt>\n"
         "<tt>claude-code  shop     waiting  14:02    1.5k  $1.25</tt>\n"
         "<tt>claude-code  gpt      working  14:02    1.5k      –</tt>\n"
         "<tt>claude-code  shop     working  14:02    1.5k      –</tt>\n"
         "today: 12.0k tokens, ≥$3.50\n"
+        "budget codex/day: 820.0k of 1.0M tokens, 82 %\n"
+        "budget all/&lt;month&gt;: $61.10 of $300.00, 20 %\n"
         "notifications are inhibited",
     }
 
 
 def test_without_sessions_and_cost_there_is_nothing_to_show() -> None:
     told = shown(mirror(State="none"), NOW)
-    assert (told["text"], told["class"], told["percentage"]) == ("", "none", 0)
+    assert (told["text"], told["class"]) == ("", "none")
+    assert "percentage" not in told
     assert "no sessions" in told["tooltip"]
+
+
+@pytest.mark.parametrize(
+    ("spent", "limit", "told"), [(0, 10, 0), (9.99, 10, 99), (10, 10, 100), (45, 10, 100), (0, 0, 100)]
+)
+def test_the_percentage_is_what_is_used_of_the_tightest_budget(spent: float, limit: float, told: int) -> None:
+    tight, wide = (
+        {"Budget": "b", "Spent": used, "Limit": most, "Unit": "USD"} for used, most in ((spent, limit), (0, 1))
+    )
+    assert shown(mirror(Budgets=[wide, tight]), NOW)["percentage"] == told
 
 
 def test_without_a_monitor_the_bar_says_why() -> None:

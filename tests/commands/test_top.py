@@ -12,6 +12,7 @@ from aimond.bus.service import Service
 from aimond.commands.mirror import Mirror
 from aimond.commands.top_rates import Rates
 from aimond.commands.top_view import next_age, visible
+from aimond.core.budget import Standing
 from aimond.core.change import Reason
 from aimond.core.snapshot import Basis, State
 from tests.bus.standin import NOW, Standin
@@ -48,6 +49,24 @@ async def test_sessions_stand_in_their_order_and_change_as_they_do(
         assert b"\x1b[2J" not in drawn[20:], "clearing the screen flickers"
 
 
+async def test_budgets_are_told_in_figures_the_tightest_first(
+    bus: PrivateBus, service: Service, source: Standin
+) -> None:
+    source.standing = [Standing(f"{number}", Decimal(number), Decimal(10), "USD") for number in range(5)]
+    source.standing.append(Standing("tokens", Decimal(12_500), Decimal(10_000), "tokens"))
+    service.publish(source.add(project="shop"))
+    async with terminal(bus, "top") as top:
+        await top.shows("budget tokens: 12.5k of 10.0k tokens, 125 %", "budget 4: $4.00 of $10.00, 40 %", KEYS)
+        assert [line.split(":")[0] for line in top.lines[1:4]] == ["budget tokens", "budget 4", "budget 3"]
+        assert "budget 2" not in top.text
+        source.standing = source.standing[1:2]
+        service.publish([])
+        await top.shows("budget 1: $1.00 of $10.00, 10 %")
+        assert "tokens:" not in top.text
+    async with terminal(bus, "status") as status:
+        await status.shows("budget 1: $1.00 of $10.00, 10 %")
+
+
 async def test_keys_choose_a_session_and_act_on_it(bus: PrivateBus, service: Service, source: Standin) -> None:
     source.reasons = [Reason(NOW, "completed", "hook", "exact", "Stop")]
     for session_id in ("one", "two", "three"):
@@ -64,6 +83,11 @@ async def test_keys_choose_a_session_and_act_on_it(bus: PrivateBus, service: Ser
         await top.shows("TIME", "hook", "exact", "Stop", "e back")
         top.type("e")
         await top.shows("pr-one", KEYS)
+        for number, key in enumerate(("f", "\r", "\n"), 1):
+            top.type(key)
+            await top.until(lambda: len(source.focused) == number)  # noqa: B023
+        assert source.focused == [f"claude-code:{order[1]}"] * 3
+        assert ("cannot be brought to the front" in top.text) == (order[1] != "one")
         top.type("a")
         await top.until(lambda: source.acknowledged)
         assert source.acknowledged == [("claude-code", order[1])]

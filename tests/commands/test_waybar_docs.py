@@ -40,5 +40,8 @@ def test_every_key_has_a_row() -> None:
         assert any(all(part in row for part in key.strip()) for row in rows), key
 
 
-def test_the_picture_is_small() -> None:
-    assert (DOCS / "images" / "waybar.png").stat().st_size < 60_000
+def test_pictures_are_small_and_shown_somewhere() -> None:
+    pages = "".join(page.read_text() for page in (*DOCS.glob("*.md"), DOCS.parent / "README.md"))
+    for picture in (DOCS / "images").iterdir():
+        assert picture.stat().st_size < 60_000, picture
+        assert f"images/{picture.name})" in pages

@@ -20,6 +20,7 @@ from aimond.tape import Tape, unpacked
 from tests.busdaemon import PrivateBus
 
 SESSION = "org.ai.Monitor.Session"
+UNTOLD = {"Path", "LastActivity"}  # no property; told with others only
 SERVICES = {
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
     "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -62,6 +63,23 @@ class Live:
                     break
                 await asyncio.sleep(0.01)
         await asyncio.sleep(0.35)  # counters are told at most four times a second
+
+    async def until_told(self) -> None:
+        """Wait until the reader has heard of all that the daemon would answer."""
+        async with asyncio.timeout(20):
+            while not await self._is_told():
+                pass
+
+    async def _is_told(self) -> bool:
+        sessions = await self.reader.sessions()
+        await asyncio.sleep(0.05)  # what came before the answer is taken in
+        return all(
+            self.seen[session["Path"]].get(name) == value
+            for session in sessions
+            if session["Path"] in self.seen  # it has come since the start
+            for name, value in session.items()
+            if name not in UNTOLD
+        )
 
     async def post(self, tape: Tape) -> int:
         """Send the tape's requests over HTTP, as fast as they are taken."""

@@ -78,7 +78,7 @@ def by_name(spine: Spine, group: str) -> dict[str, Spent]:
     """What the rows of ``Usage`` should say, by ``Group``: of ``agent``, ``model`` and ``session``."""
     sums: dict[str, Spent] = {}
     tracker = spine.tracker
-    for session in tracker.sessions.values():
+    for session in tracker.sessions.remembered:
         for model, spent in session.models.items():
             of = {"agent": session.agent, "model": model, "session": tracker.serves(session) or session.id}[group]
             sums[of] = sums.get(of, Spent()) + spent

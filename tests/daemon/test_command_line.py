@@ -36,6 +36,7 @@ class Desktop:
         self.config.write_text(f"[otlp]\nhttp_port = {self.http}\ngrpc_port = {self.grpc}\n")
         self.environment = {**bus.environment, "XDG_CONFIG_HOME": str(home), "PYTHONUNBUFFERED": "1"}
         self.environment["XDG_STATE_HOME"] = str(home / "state")
+        self.before: tuple[str, ...] = ()  # what starts the monitor
 
     def run(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         environment = {**self.environment, **more.pop("environment", {})}
@@ -44,7 +45,7 @@ class Desktop:
 
     @contextmanager
     def monitor(self) -> Iterator[subprocess.Popen[str]]:
-        command = [*AIMOND, "run"]
+        command = [*self.before, *AIMOND, "run"]
         with subprocess.Popen(command, env=self.environment, stderr=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stderr
@@ -82,6 +83,13 @@ def test_where_no_window_is_known_focus_says_so_and_exits_1(desktop: Desktop) ->
         unknown = desktop.run("focus", "nobody")
         assert unknown.returncode == 1
         assert "no session 'nobody'" in unknown.stderr
+
+
+def test_what_a_command_imports_is_not_looked_through_for_rubbish() -> None:
+    asked = "import gc; print(gc.isenabled(), gc.get_freeze_count() > 10_000, gc.get_count()[2])"
+    program = f"from aimond.commands import status; status.run = lambda _: exec({asked!r})"
+    command = [sys.executable, "-c", f"{program}; from aimond.__main__ import main; main(['status'])"]
+    assert subprocess.check_output(command, text=True) == "True True 0\n"
 
 
 def test_a_second_monitor_says_who_is_there_and_exits_1(desktop: Desktop) -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from aimond.config import ConfigError, load, secret
+from aimond.otlp.guard import Guard
+from aimond.otlp.status import Refused
 from aimond.process import peer
+from aimond.sections import Otlp
 from tests.busdaemon import PrivateBus
 from tests.daemon.live import live
 from tests.process.living import NOBODY, python, running
@@ -59,14 +62,22 @@ def test_a_sender_that_left_at_once_counts_as_another_user() -> None:
             ours, _ = server.accept()
             with ours:
                 ends = ours.getsockname(), ours.getpeername()
-                assert not peer.is_foreign(*ends)
+                assert peer.owned(*ends) is not None
                 process.kill()
                 process.wait()
-                assert peer.is_foreign(*ends)
+                assert peer.owned(*ends) is None
 
 
 def test_who_is_not_of_this_machine_is_no_other_user_of_it() -> None:
-    assert not peer.is_foreign(("192.0.2.1", 4318), ("192.0.2.7", 50_000))
+    assert peer.owned(("192.0.2.1", 4318), ("192.0.2.7", 50_000)) == 0
+
+
+def test_requests_may_be_addressed_to_where_it_listens() -> None:
+    otlp = Otlp(hosts=("box",), bind=("127.0.0.2", "fd00::1", "0.0.0.0"))
+    assert otlp.names == {"box", "127.0.0.2", "fd00::1"}
+    Guard(otlp.names).check(b"[fd00::1]:4318", {})
+    with pytest.raises(Refused):
+        Guard(otlp.names).check(b"0.0.0.0:4318", {})
 
 
 @pytest.mark.parametrize(

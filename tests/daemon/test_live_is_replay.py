@@ -38,6 +38,7 @@ async def test_over_http(path: Path, bus: PrivateBus) -> None:
     tape = read(path)
     async with live(bus) as running:
         await running.until_understood(await running.post(tape))
+        await running.until_told()
     compare(path, running)
 
 
@@ -46,6 +47,7 @@ async def test_over_grpc(path: Path, bus: PrivateBus) -> None:
     tape = read(path)
     async with live(bus) as running:
         await running.until_understood(await running.call(tape))
+        await running.until_told()
     compare(path, running)
 
 

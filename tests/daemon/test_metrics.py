@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from aiohttp import ClientSession
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from aimond.core.change import SessionRemoved, StateChanged
+from aimond.core.event import PromptSubmitted, Source
 from aimond.core.snapshot import SessionSnapshot, State
 from aimond.meter import Meter
 from tests.busdaemon import PrivateBus
@@ -76,6 +78,26 @@ def test_a_wait_lasts_until_the_session_goes_on() -> None:
     meter.publish(
         [StateChanged(at(State.WAITING, 110), State.WORKING), SessionRemoved(at(State.WAITING, 110), "exited")]
     )
-    _, waits = meter.metrics()
+    *_, waits = meter.metrics()
     values = {sample.name: sample.value for sample in waits.samples if sample.name.endswith(("_sum", "_count"))}
     assert values == {"aimond_waiting_seconds_count": 1, "aimond_waiting_seconds_sum": 7}
+
+
+async def test_sessions_that_had_to_go_are_counted(bus: PrivateBus) -> None:
+    """However many strangers invent: those shown are bounded, and what is forgotten of others is told."""
+    async with live(bus) as running:
+        tracker = running.daemon._spine.tracker
+        many = 3 * tracker.sessions.kept
+        for first in range(0, many, 256):
+            now = time.time_ns() // 1000
+            prompts = [
+                PromptSubmitted(agent="codex", session=f"s{number}", at=now, source=Source.LOG)
+                for number in range(first, first + 256)
+            ]
+            running.daemon._publish(tracker.apply(prompts, now))
+        text, _ = await metrics(running)
+        shown = len(tracker.shown())
+        forgotten = tracker.sessions.dropped
+    assert f'aimond_sessions_removed_total{{reason="evicted"}} {many - shown:.1f}' in text
+    assert f"aimond_sessions_forgotten_total {forgotten:.1f}" in text
+    assert forgotten > tracker.sessions.kept

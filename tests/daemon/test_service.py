@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -18,9 +19,10 @@ from pathlib import Path
 import pytest
 
 from aimond import sdnotify
+from aimond.bus.client import Monitor
 from aimond.otlp.ports import listen
 from tests.busdaemon import PrivateBus
-from tests.daemon.test_command_line import AIMOND, Desktop
+from tests.daemon.test_command_line import AIMOND, TAPES, Desktop
 
 LIMIT = 20.0  # seconds
 
@@ -226,6 +228,51 @@ def test_settings_that_are_wrong_change_nothing(desktop: Desktop) -> None:
         assert re.search(r"config\.toml: sessions\.maks: Extra inputs", said)
         assert "Traceback" not in said
         reload(desktop, process, ports, "changed: nothing")
+
+
+async def test_settings_that_are_wrong_are_told_on_the_bus_until_they_are_mended(desktop: Desktop) -> None:
+    right, wrong = desktop.config.read_text(), "[log]\nlevel = 'loud'\n"
+    with service(desktop) as process:
+        await asyncio.to_thread(log_until, process, "is ready")
+        async with (
+            await Monitor.connect(desktop.environment["DBUS_SESSION_BUS_ADDRESS"]) as reader,
+            asyncio.timeout(60),
+        ):
+            await reader.subscribe()
+            changes = reader.changes()
+
+            async def told() -> str:
+                async for signal in changes:
+                    if "ConfigError" in (values := signal.values.get("changed_properties", {})):
+                        return str(values["ConfigError"])
+                raise AssertionError("the bus is gone")
+
+            assert (await reader.properties())["ConfigError"] == ""
+            await asyncio.to_thread(reload, desktop, process, right + wrong, "the settings stay as they were")
+            assert "log.level: Input should be 'debug'" in await told()
+            assert "log.level" in (await reader.properties())["ConfigError"]
+            shown = await asyncio.to_thread(desktop.run, "status")
+            assert "the settings stay as they were: " in shown.stdout
+            desktop.config.write_text(right)  # and nobody has told the monitor yet
+            doctor = json.loads((await asyncio.to_thread(desktop.run, "doctor", "--json")).stdout)
+            found = {each["about"]: each for each in doctor["monitor"]["findings"]}
+            refused = found["config.toml"]
+            assert (refused["severity"], "log.level" in refused["what"]) == ("wrong", True)
+            assert found["prices"]["what"].endswith(" old")
+            await asyncio.to_thread(reload, desktop, process, right, "changed: nothing")
+            assert await told() == ""
+
+
+def test_a_tape_and_the_demo_show_the_monitor_its_token(desktop: Desktop) -> None:
+    tape = str(next(TAPES.rglob("claude/2.1.330/streamjson.tape.jsonl.gz")))
+    fast = ("--to", f"http://127.0.0.1:{desktop.http}", "--speed", "max")
+    desktop.config.write_text(f"{desktop.config.read_text()}token = '0123456789abcdef'\n")
+    with service(desktop) as process:
+        log_until(process, "is ready")
+        assert desktop.run("replay", tape, *fast).returncode == 0
+        assert desktop.run("demo", *fast).returncode == 0
+        nowhere = desktop.run("replay", tape, *fast, environment={"XDG_CONFIG_HOME": "/nowhere"})
+        assert (nowhere.returncode, "requests were refused" in nowhere.stderr) == (1, True)
 
 
 def test_what_needs_a_restart_is_named(desktop: Desktop) -> None:

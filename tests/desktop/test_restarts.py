@@ -98,7 +98,7 @@ async def test_our_connection_is_lost_while_the_daemon_stays(shown: Screen, told
     told.begins("two", project="other")
     told.waits("one")
     told.waits("two")
-    await shown.until(lambda: len(shown.shown) == 2)
+    await eventually(lambda: [each.number for each in told.notifier._shown.values()] == [1, 2])
     before = told.notifier._server
     assert before
     before._bus.disconnect()
@@ -160,3 +160,14 @@ async def test_questions_go_with_us_and_completions_stay(
     running.cancel()
     await shown.until(lambda: shown.texts == [DONE])
     await asyncio.wait([running])
+
+
+async def test_it_stops_at_whatever_moment_of_connecting_it_is_told_to(bus: PrivateBus, user: User) -> None:
+    for moment in range(150):
+        notifier = Notifier(lambda: bus.address, Policy(), user.desk(), user.now)
+        running = asyncio.ensure_future(notifier.run())
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running], timeout=10)
+        assert running.cancelled(), moment

@@ -41,6 +41,27 @@ def test_who_is_well_has_nothing_wrong() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ({"prices": "genai-prices 1 (2026-11-09), 1 day old"}, ("ok", "genai-prices 1 (2026-11-09), 1 day old")),
+        ({"prices": "p", "stale": "the price table is 99 days old"}, ("note", "the price table is 99 days old")),
+    ],
+)
+def test_how_old_the_prices_are_is_told(more: dict[str, str], found: tuple[str, str]) -> None:
+    findings = doctor_findings.of_monitor(replace(RUNS, **more), has_hooks=False)
+    assert [(each.severity, each.what) for each in findings if each.about == "prices"] == [found]
+
+
+def test_settings_that_the_monitor_could_not_take_are_wrong_until_it_reads_right_ones() -> None:
+    refused = replace(RUNS, refused="config.toml: log.level: bad")
+    (finding,) = [each for each in doctor_findings.of_monitor(refused, has_hooks=False) if each.severity == "wrong"]
+    assert "log.level: bad" in finding.what
+    assert "reload" in finding.todo
+    still = doctor_findings.of_monitor(replace(refused, config="log.level: bad"), has_hooks=False)
+    assert [each.todo for each in still if each.severity == "wrong"] == ["mend config.toml: see docs/config.md"]
+
+
 def test_what_is_neither_installed_nor_set_up_is_a_note() -> None:
     (finding,) = told(Cli("claude", "Claude Code"))
     assert (finding.severity, finding.todo) == ("note", "")

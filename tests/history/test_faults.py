@@ -134,6 +134,20 @@ async def test_a_file_that_another_program_has_locked_is_written_to_later(path: 
         await recovers(store, told, path)
 
 
+async def test_a_file_that_is_locked_at_the_start_is_remembered_all_the_same(path: Path) -> None:
+    """What is sent again after a crash would else be counted again."""
+    async with opened(path) as store:
+        store.put(Rows(sessions=[session("s1")], calls=[call("a")]))
+        assert await store.written()
+    told = Told()
+    with closing(shell(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with opened(path, told) as store:
+            (past,) = store.past(0, 10)
+            assert "a" in past.keys and told.last == ""
+            other.execute("ROLLBACK")
+
+
 async def test_asking_does_not_put_off_the_next_try(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(of_store, "FIRST_PAUSE", 0.2)
     monkeypatch.setattr(of_store, "LONGEST_PAUSE", 3600)

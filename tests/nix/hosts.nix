@@ -60,6 +60,7 @@ in
       environment.etc = files;
       services.dbus.packages = of (types.listOf types.package) [ ];
       services.alloy.enable = lib.mkEnableOption "it";
+      services.alloy.extraFlags = of (types.listOf types.str) [ ];
       systemd.packages = of (types.listOf types.package) [ ];
       systemd.user.services = of (types.attrsOf json) { };
       systemd.user.sockets = of (types.attrsOf json) { };

@@ -108,19 +108,23 @@ def test_a_unit_is_read_as_systemd_reads_it(tmp_path: Path) -> None:
     assert list(found["services"]) == ["odd"]
 
 
+BIND = {"bind": ["127.0.0.1", "::1"]}
+
+
 @pytest.mark.parametrize(
     ("otlp", "streams"),
     [
-        ({}, ["127.0.0.1:4318", "[::1]:4318", "127.0.0.1:4317", "%t/aimond/hook"]),
-        ({"http_port": 5318}, ["127.0.0.1:5318", "[::1]:5318", "127.0.0.1:4317", "%t/aimond/hook"]),
-        ({"http": False}, ["127.0.0.1:4317", "%t/aimond/hook"]),
+        ({}, ["127.0.0.1:4318", "[::1]:4318", "127.0.0.1:4317", "[::1]:4317", "%t/aimond/hook"]),
+        ({"http_port": 5318}, ["127.0.0.1:5318", "[::1]:5318", "127.0.0.1:4317", "[::1]:4317", "%t/aimond/hook"]),
+        ({"http": False}, ["127.0.0.1:4317", "[::1]:4317", "%t/aimond/hook"]),
         ({"grpc_port": 0}, ["127.0.0.1:4318", "[::1]:4318", "%t/aimond/hook"]),
+        ({"bind": ["::1", "10.1.2.3"], "http": False}, ["[::1]:4317", "10.1.2.3:4317", "%t/aimond/hook"]),
     ],
 )
 def test_the_socket_listens_where_the_settings_say(otlp: dict[str, Any], streams: list[str]) -> None:
     """Of a unit that names the default ports."""
     streams_there = '[ "127.0.0.1:4318" "[::1]:4318" "127.0.0.1:4317" "%t/aimond/hook" ]'
-    chosen = json.dumps({"http": True, "http_port": 4318, "grpc": True, "grpc_port": 4317, **otlp})
+    chosen = json.dumps({"http": True, "http_port": 4318, "grpc": True, "grpc_port": 4317, **BIND, **otlp})
     listening = f"{UNIT}.listening (builtins.fromJSON ''{chosen}'')"
     assert value_of(f"({listening} {{ Socket.ListenStream = {streams_there}; }}).Socket.ListenStream") == streams
 

@@ -49,7 +49,7 @@ def account(path: Path, lines: list[Line]) -> Spine:
 
 def used(spine: Spine, session: str) -> dict[str, Spent]:
     """What one session used itself; hidden threads stand for themselves here."""
-    found = [each for each in spine.tracker.sessions.values() if each.id == session]
+    found = [each for each in spine.tracker.sessions.remembered if each.id == session]
     return dict(found[0].models) if found else {}
 
 
@@ -138,7 +138,7 @@ def claude(path: Path) -> set[str]:
 def test_the_ledger_is_the_sum_of_all_sessions_hidden_ones_too(path: Path) -> None:
     """Title threads, router calls and warm-ups are paid for, once."""
     spine = account(path, requests(path))
-    assert spine.tracker.ledger.since(0) == total(each.spent for each in spine.tracker.sessions.values())
+    assert spine.tracker.ledger.since(0) == total(each.spent for each in spine.tracker.sessions.remembered)
     wanted: Counter[str] = Counter()
     for session in truth(path):
         for tokens in session["observable_usage"].values():
@@ -156,7 +156,7 @@ def test_twice_and_backwards_is_the_same_money(path: Path) -> None:
 def test_the_tapes_have_every_published_model_and_every_basis() -> None:
     spent: dict[str, Spent] = {}
     for path in PATHS:
-        for session in account(path, requests(path)).tracker.sessions.values():
+        for session in account(path, requests(path)).tracker.sessions.remembered:
             for model, each in session.models.items():
                 spent[model] = spent.get(model, Spent()) + each
     assert spent.keys() >= published.PUBLISHED.keys()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from genai_prices import Usage as LibraryUsage
 from genai_prices import calc_price, data_snapshot
 
@@ -21,6 +22,8 @@ from aimond.core.snapshot import Basis
 from aimond.core.usage import Usage
 from aimond.pricing import UPDATE_EVERY, Prices, updater
 from aimond.sections import Prices as Settings
+from tests.busdaemon import PrivateBus
+from tests.daemon.live import live
 from tests.pricing.published import PUBLISHED
 
 NOW = 1_795_700_000 * 10**6  # 26 November 2026
@@ -266,6 +269,31 @@ from aimond.core.usage import Usage
 prices = Prices()
 assert "genai_prices" not in sys.modules
 assert prices.price("anthropic", "claude-opus-5-5", Usage(1), 1795700000000000).cost
+assert "genai_prices" in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+async def test_the_first_request_has_it_imported() -> None:
+    """A prompt comes before its calls: by then the table is there, and no loop has waited for it."""
+    with PrivateBus() as bus:
+        async with live(bus) as running:
+            assert not running.daemon._prices._is_prepared
+            async with ClientSession() as session:
+                url = running.url("/v1/logs")
+                async with session.post(url, data=b"", headers={"Content-Type": "application/x-protobuf"}) as answer:
+                    assert answer.status == 200
+            assert running.daemon._prices._is_prepared
+
+
+def test_a_thread_imports_it() -> None:
+    code = """
+import sys, threading
+from aimond.pricing import Prices
+Prices().prepare()
+assert [each.name for each in threading.enumerate()] == ["MainThread", "prices"]
+threading.enumerate()[1].join()
 assert "genai_prices" in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from aimond.commands import install_files
 from aimond.commands.install_files import listening, wanted
 from aimond.config import Config
 from tests.busdaemon import PrivateBus
@@ -122,6 +123,8 @@ def test_a_wrong_configuration_ends_it_before_anything_is_written(home: Home) ->
         ({"otlp": {"http_port": 4317, "grpc_port": 4318}}, ["127.0.0.1:4318", "[::1]:4317"], []),
         ({"otlp": {"grpc": False}}, ["127.0.0.1:4318"], ["4317"]),
         ({"otlp": {"http_port": 0}}, ["127.0.0.1:4317"], ["4318", ":0"]),
+        ({"otlp": {"bind": ["10.0.0.1"]}}, ["10.0.0.1:4318", "10.0.0.1:4317"], ["127.0.0.1", "[::1]"]),
+        ({"otlp": {"bind": ["::", "0.0.0.0"], "grpc": False}}, ["[::]:4318", "0.0.0.0:4318"], ["127.0.0.1", "4317"]),
         ({"hooks": {"socket": False}}, ["127.0.0.1:4318"], ["%t"]),
     ],
 )
@@ -131,6 +134,14 @@ def test_systemd_listens_where_the_settings_say(
     unit = listening((ROOT / "systemd" / "aimond.socket").read_text(), Config.model_validate(settings))
     assert all(f"\nListenStream={place}\n" in unit for place in there)
     assert not [place for place in gone if place in unit]
+
+
+def test_of_a_package_only_where_this_users_sockets_listen_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its distribution has the units, for all users of the machine."""
+    monkeypatch.setattr(install_files, "_sources", list)
+    files = wanted(Path("/usr/bin"), Config.model_validate({"otlp": {"http_port": 5318, "grpc": False}}))
+    drop_in = "[Socket]\nListenStream=\nListenStream=127.0.0.1:5318\nListenStream=[::1]:5318\n"
+    assert files == {install_files.PORTS: f"{drop_in}ListenStream=%t/aimond/hook\n".encode()}
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import stat
 import tomllib
+from pathlib import Path
 
 import pytest
 from home import CLIS, FILES, OWN, Home, wanted
 
+from aimond.commands.setup_token import known_to
 from aimond.config import load, secret
 
 each_cli = pytest.mark.parametrize("cli", CLIS)
@@ -94,3 +96,20 @@ def test_headers_of_the_users_own_are_left_and_not_shown(home: Home) -> None:
 def test_a_file_that_others_can_read_is_named(home: Home) -> None:
     home.write(FILES["claude"], "{}").chmod(0o644)
     assert "chmod 600" in home.setup("claude", "--token").out
+
+
+def test_the_token_is_shown_to_this_monitor_and_to_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    config = tmp_path / "aimond" / "config.toml"
+    config.parent.mkdir()
+    config.write_text("[otlp]\ntoken = '0123456789abcdef'\nhosts = ['box']\nbind = ['127.0.0.2']\n")
+    for ours in (
+        "http://127.0.0.1:4318",
+        "http://localhost:5318/",
+        "http://[::1]:4318",
+        "http://BOX",
+        "http://127.0.0.2",
+    ):
+        assert known_to(ours) == "0123456789abcdef", ours
+    for other in ("http://collector.example:4318", "http://127.0.0.1.example", "http://127.0.0.1@example", "box", ""):
+        assert known_to(other) == "", other

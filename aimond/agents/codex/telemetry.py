@@ -19,7 +19,8 @@ from aimond.otlp.record import Record
 NAME: Final = "codex"
 TITLE: Final = "Codex CLI"
 
-# One background process for the sessions of all terminals: its pid is nobody's (0.169.0).
+# One background process for the sessions of all terminals: its pid is nobody's, but tells its
+# sessions from those of another one, as each CODEX_HOME has (0.169.0).
 SHARED_DAEMON: Final = "codex-app-server"
 # What a terminal of that daemon still says itself: one nameless record per prompt that is typed into it (0.169.0).
 TERMINAL_SCOPE: Final = "codex_otel::events::session_telemetry"
@@ -47,6 +48,8 @@ def events(record: Record, pid: int) -> Iterator[ev.Event]:
         "record": record.name,
         "pid": 0 if record.resource.text("service.name") == SHARED_DAEMON else pid,
     }
+    if read is _user_prompt:
+        common["teller"] = pid
     yield from read(record, common)
 
 

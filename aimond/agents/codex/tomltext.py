@@ -1,18 +1,18 @@
 """TOML, edited statement by statement: what an edit does not mean to change keeps every byte, comments too.
 
 tomlkit alone would not do: it puts a new key between the next table and that table's comment (0.15.2). So it only
-edits inside single statements, and tomllib says what they mean."""
+edits inside single statements, and ``aimond.toml`` says what they mean."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import tomlkit
 
+from aimond import toml
 from aimond.agents.jsonread import BOM, Unreadable
 
 Path = tuple[str, ...]
@@ -54,8 +54,8 @@ class TomlText:
     def parse(cls, text: str) -> TomlText:
         """Read a document. Raises Unreadable."""
         try:
-            plain = tomllib.loads(text.removeprefix(BOM))
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            plain = toml.parse(text.removeprefix(BOM))
+        except ValueError as error:
             place = _AT_LINE.search(str(error))
             line = int(place[1]) if place and place[1] else text.count("\n") + 1
             raise Unreadable(line, _AT_LINE.sub("", str(error)).strip()) from None
@@ -178,10 +178,10 @@ def _statements(text: str) -> Iterator[Statement]:
         end, equals = _end(text, position)
         source = text[position:end]
         if line.startswith("["):
-            header, above = place, _keys(tomllib.loads(source))
+            header, above = place, _keys(toml.parse(source))
             yield Statement(position, end, "array" if line.startswith("[[") else "table", above, above, place)
         else:
-            key = _keys(tomllib.loads(text[position:equals] + "= 0"))
+            key = _keys(toml.parse(text[position:equals] + "= 0"))
             yield Statement(position, end, "pair", above + key, key, header)
         position, place = end, place + 1
 
