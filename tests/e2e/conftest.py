@@ -7,15 +7,17 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
 
+from tests.e2e.login import Login
 from tests.e2e.monitor import Live, live
 from tests.e2e.realcli.clis import CLIS
 from tests.e2e.realcli.install import default_cache, install
 from tests.e2e.scenes import Played, Scene, Stage
+from tests.e2e.service import at_rest, installed
 from tests.e2e.times import Table, measured
 
 # Scenes wait more than they work: the CLIs for the mock, the mock for the clock. Some do nothing but wait.
@@ -69,6 +71,19 @@ async def stage(
     for task in playing.values():
         task.cancel()
     await asyncio.gather(*playing.values(), return_exceptions=True)
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Login]:
+    """A login where aimond is installed as a service; one for all tests of a file."""
+    with installed() as login:
+        yield login
+
+
+@pytest.fixture
+def login(desk: Login) -> Login:
+    """The same, at rest."""
+    return at_rest(desk)
 
 
 def _chosen(session: pytest.Session) -> list[Scene]:

@@ -148,6 +148,12 @@ class Cli:
         print(json.dumps({"hook_event_name": event, "session_id": self.session, **fields}), file=self._say, flush=True)
         assert self._hear.readline() == "done\n"
 
+    def logs(self, event: str, **attributes: str) -> None:
+        """Send a log record."""
+        record = {"event.name": event, "session.id": self.session, **attributes}
+        print(json.dumps(record), file=self._say, flush=True)
+        assert self._hear.readline() == "done\n"
+
     def open(self) -> None:
         self.hooks("SessionStart", source="startup", cwd=str(self.directory))
 

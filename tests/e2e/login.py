@@ -45,10 +45,12 @@ def until(holds: Callable[[], Any], what: str, within: float = LIMIT) -> Any:
 
 
 class Login:
-    """``with Login() as login:``; everything of the user is gone at the end."""
+    """``with Login() as login:``; everything of the user is gone at the end. ``root``: another system, below that
+    directory, which knows nothing of this one. Paths are those of the system of the login."""
 
-    def __init__(self, *readable: Path) -> None:
+    def __init__(self, *readable: Path, root: Path | None = None) -> None:
         self._readable = {Path(sys.base_prefix).resolve(), ROOT, Path(sys.prefix), *readable}
+        self._root = root
         self.directory = Path(tempfile.mkdtemp(prefix="aimond-login-", dir="/tmp"))  # pytest's are root's alone
         self.directory.chmod(0o755)
         self.home = self.directory / "home"
@@ -57,7 +59,7 @@ class Login:
             "HOME": str(self.home),
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": str(ROOT),
+            **({} if root else {"PYTHONPATH": str(ROOT)}),
             "XDG_RUNTIME_DIR": self.runtime,
             "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.runtime}/bus",
             "LC_ALL": "C.UTF-8",
@@ -65,15 +67,16 @@ class Login:
 
     def __enter__(self) -> Self:
         kinds = ("--mount", "--pid", "--fork", "--mount-proc", "--cgroup", "--net", "--kill-child")
-        script = Path(__file__).with_suffix(".sh")
-        self._outer = subprocess.Popen(["unshare", *kinds, script, self.directory, str(UID), *self._readable])
+        here, of = Path(__file__).parent, (self.directory, str(UID))
+        script = (here / "elsewhere.sh", self._root, *of) if self._root else (here / "login.sh", *of, *self._readable)
+        self._outer = subprocess.Popen(["unshare", *kinds, *script])
         children = Path(f"/proc/{self._outer.pid}/task/{self._outer.pid}/children")
         self.init = until(lambda: children.read_text().split(), "the first process")[0]
         until(lambda: self.run("systemctl", "--user", "is-active", "basic.target", check=False) == "active", "login")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if error and (log := self.directory / "systemd.log").exists():
+        if error and (log := self.seen(self.directory / "systemd.log")).exists():
             print(log.read_text())
         self._outer.kill()
         self._outer.wait()
@@ -84,48 +87,47 @@ class Login:
         )
         shutil.rmtree(self.directory)
 
-    def layer(self, *directories: str) -> None:
-        """Let the administrator change these directories for this login alone."""
-        layers = "/run/layers"
-        for each in directories:
-            upper, work = (f"{layers}{each}/{kind}" for kind in ("upper", "work"))
-            self.administer("mkdir", "-p", upper, work)
-            options = f"lowerdir={each},upperdir={upper},workdir={work}"
-            self.administer("mount", "-t", "overlay", "-o", options, "overlay", each)
-
     def administer(self, *words: str | Path) -> str:
         """What a command of root prints, on the same machine."""
-        command = ["nsenter", "--target", self.init, "--all", *map(str, words)]
+        command = ["nsenter", "--target", self.init, "--all", "--root", "--wdns=/", *map(str, words)]
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT * 2)
         assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout}"
         return done.stdout.strip()
 
     def command(self, *words: str | Path) -> list[str]:
         """The words as the user's command."""
-        enter = ["nsenter", "--target", self.init, "--all", f"--wd={self.home}"]
+        enter = ["nsenter", "--target", self.init, "--all", "--root", f"--wdns={self.home}"]
         user = ["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "env", "-i"]
         return [*enter, *user, *(f"{name}={value}" for name, value in self.environment.items()), *map(str, words)]
 
     def run(self, *words: str | Path, check: bool = True, **more: Any) -> str:
         """What a command of the user prints, errors too."""
-        done = subprocess.run(
-            self.command(*words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=LIMIT * 2, **more
-        )
-        assert not check or done.returncode == 0, f"{' '.join(map(str, words))}: {done.returncode}\n{done.stdout}"
-        return done.stdout.strip()
+        status, told = self.tried(*words, **more)
+        assert not check or status == 0, f"{' '.join(map(str, words))}: {status}\n{told}"
+        return told
+
+    def tried(self, *words: str | Path, within: float = LIMIT * 2, **more: Any) -> tuple[int, str]:
+        """How a command of the user ends, and what it prints."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        done = subprocess.run(self.command(*words), **pipes, text=True, timeout=within, check=False, **more)
+        return done.returncode, done.stdout.strip()
 
     def start(self, *words: str | Path, **more: Any) -> subprocess.Popen[str]:
         """A command of the user that goes on."""
         return subprocess.Popen(self.command(*words), text=True, **more)
 
+    def seen(self, path: Path) -> Path:
+        """Where a path of the login is to be found from outside."""
+        return Path(f"/proc/{self.init}/root{path}")
+
     def write(self, path: Path, content: str) -> None:
         """A file of the user."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
+        self.seen(path).parent.mkdir(parents=True, exist_ok=True)
+        self.seen(path).write_text(content)
         for each in (path, *path.parents):
             if each == self.directory:
                 break
-            os.chown(each, UID, UID)
+            os.chown(self.seen(each), UID, UID)
 
     def systemctl(self, *words: str, check: bool = True) -> str:
         """What ``systemctl --user`` says."""

@@ -7,17 +7,19 @@ directory=$1 user=$2
 shift 2
 
 mount --make-rprivate /
-ip link set lo up
+if command -v ip >/dev/null; then ip link set lo up; fi # else elsewhere.sh has
 mount -t cgroup2 none /sys/fs/cgroup
 group=/sys/fs/cgroup/${directory##*/}
 mkdir "$group"
 echo $$ >"$group/cgroup.procs"
 chown -R "$user:$user" "$group"
 mount -t tmpfs -o mode=755 none /run
-mkdir -p /run/systemd/system "/run/user/$user" "$directory/home"
+# The manager of the system has made them for its own services; without the second (252) and the third (257), that of a
+# user has no place for a service's mounts.
+mkdir -p /run/systemd/system /run/systemd/unit-root /run/systemd/mount-rootfs "/run/user/$user" "$directory/home"
 chown "$user:$user" "/run/user/$user" "$directory" "$directory/home"
 chmod 700 "/run/user/$user"
-{ cat /etc/passwd; echo "desk:x:$user:$user::$directory/home:/bin/sh"; } >"$directory/passwd"
+{ cat /etc/passwd; echo "desk:x:$user:$user::$directory/home:/bin/bash"; } >"$directory/passwd"
 mount --bind "$directory/passwd" /etc/passwd
 
 as_user() { setpriv --reuid "$user" --regid "$user" --clear-groups "$@"; }
@@ -37,7 +39,7 @@ for closed in "${!shown[@]}"; do
     mount --rbind "$directory/shown$closed" "$closed"
 done
 
-as_user env -i HOME="$directory/home" USER=desk LOGNAME=desk SHELL=/bin/sh PATH=/usr/local/bin:/usr/bin:/bin \
+as_user env -i HOME="$directory/home" USER=desk LOGNAME=desk SHELL=/bin/bash PATH=/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 XDG_RUNTIME_DIR="/run/user/$user" SYSTEMD_LOG_TARGET=console \
     /usr/lib/systemd/systemd --user >"$directory/systemd.log" 2>&1 &
 trap 'exit 0' TERM

@@ -15,6 +15,7 @@ from typing import Any
 
 from aimond.bus.client import CallFailed, Monitor, NotRunning, Signal
 from tests.busdaemon import PrivateBus
+from tests.e2e import unit
 
 READY = re.compile(r"ready.*OTLP/HTTP on port (\d+).*OTLP/gRPC on port (\d+)")
 CONFIG = "[otlp]\nhttp_port = {http}\ngrpc_port = {grpc}\n"
@@ -118,11 +119,16 @@ class Live:
 
 
 @contextlib.asynccontextmanager
-async def live(directory: Path, **environment: str) -> AsyncIterator[Live]:
-    """Start aimond and follow it; ``directory`` is for its settings, ``environment`` what else it is given."""
+async def live(directory: Path, more: str = "", **environment: str) -> AsyncIterator[Live]:
+    """Start aimond and follow it; ``directory`` is for its settings, of which ``more`` are those beside its ports, and
+    ``environment`` what else it is given."""
+    if unit.inside():
+        async with _live_unit(more, **environment) as monitor:
+            yield monitor
+        return
     config = directory / "aimond" / "config.toml"
-    config.parent.mkdir()
-    config.write_text(CONFIG.format(http=0, grpc=0))
+    config.parent.mkdir(exist_ok=True)
+    config.write_text(CONFIG.format(http=0, grpc=0) + more)
     with PrivateBus() as bus:
         places = {"XDG_CONFIG_HOME": str(directory), "XDG_RUNTIME_DIR": str(bus.directory)}
         command = [sys.executable, "-m", "aimond", "run"]
@@ -136,7 +142,7 @@ async def live(directory: Path, **environment: str) -> AsyncIterator[Live]:
             async with await Monitor.connect(bus.address) as client:
                 await client.subscribe()
                 http, grpc = await asyncio.wait_for(where, 20)
-                config.write_text(CONFIG.format(http=http, grpc=grpc))  # for `aimond setup`, which needs real ones
+                config.write_text(CONFIG.format(http=http, grpc=grpc) + more)  # real ones, for `aimond setup`
                 monitor = Live(f"http://127.0.0.1:{http}", f"127.0.0.1:{grpc}", log, places, given)
                 following = asyncio.create_task(monitor.follow(client))
                 yield monitor
@@ -146,6 +152,24 @@ async def live(directory: Path, **environment: str) -> AsyncIterator[Live]:
                 process.terminate()
             await process.wait()
             await reading
+
+
+@contextlib.asynccontextmanager
+async def _live_unit(more: str, **environment: str) -> AsyncIterator[Live]:
+    """The same of the service of this login; its log is a file."""
+    assert not environment, "its environment is systemd's"
+    desktop = unit.Unit()
+    config, runtime = desktop.config.parents[1], desktop.environment["XDG_RUNTIME_DIR"]
+    desktop.config.write_text(CONFIG.format(http=desktop.http, grpc=desktop.grpc) + more)
+    with desktop.monitor():
+        async with await Monitor.connect(desktop.environment["DBUS_SESSION_BUS_ADDRESS"]) as client:
+            await client.subscribe()
+            places = {"XDG_CONFIG_HOME": str(config), "XDG_RUNTIME_DIR": runtime}
+            where = f"http://127.0.0.1:{desktop.http}", f"127.0.0.1:{desktop.grpc}"
+            monitor = Live(*where, [f"see {unit.LOG}"], places, desktop.environment)
+            following = asyncio.create_task(monitor.follow(client))
+            yield monitor
+            following.cancel()
 
 
 async def _read(stderr: asyncio.StreamReader, log: list[str], where: asyncio.Future[tuple[str, str]]) -> None:

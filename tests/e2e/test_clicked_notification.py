@@ -11,7 +11,7 @@ import pytest
 from tests.busdaemon import PrivateBus
 from tests.daemon import test_command_line
 from tests.e2e.headless import Desk, until
-from tests.e2e.wayland import WIDTH, Colour, Desktop
+from tests.e2e.wayland import WIDTH, Colour, Desktop, install
 
 ASKS = "Claude Code in {} is waiting for you"
 # What no terminal and no theme has: by it each session's notification is found on the screen.
@@ -55,24 +55,6 @@ class Clicked(Desktop):
     def is_answered(self, name: str) -> None:
         self.desk.clis[name].hooks("PostToolUse", tool_name="Bash", tool_input={}, tool_response={})
 
-    def area(self, colour: Colour) -> tuple[int, int, int, int] | None:
-        """Left, top, right and bottom of that colour on the screen, None where it is not."""
-        picture = self.picture()
-        found = [(y, *it) for y in range(0, picture.height, 2) if (it := picture.stretch(colour, y))]
-        if not found:
-            return None
-        return min(each[1] for each in found), found[0][0], max(each[2] for each in found), found[-1][0]
-
-    def at_rest(self, colour: Colour, what: str) -> tuple[int, int, int, int]:
-        """Where that colour is, once it moves no more."""
-        seen = [self.area(colour)]
-
-        def rests() -> tuple[int, int, int, int] | None:
-            seen.append(self.area(colour))
-            return seen[-1] if seen[-1] == seen[-2] else None
-
-        return until(rests, what)
-
     def in_front(self, name: str) -> bool:
         """Whether the tree of Sway has the focus there, on its workspace."""
         (place,) = [workspace for workspace, names in PLACES.items() if name in names]
@@ -82,12 +64,16 @@ class Clicked(Desktop):
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Clicked]:
-    with PrivateBus() as bus, Desk(test_command_line.Desktop(bus, tmp_path), tmp_path) as desk:
-        clicked = Clicked(desk)
-        try:
-            yield clicked
-        finally:
-            clicked.end()
+    with PrivateBus() as bus:
+        desktop = test_command_line.Desktop(bus, tmp_path)
+        desktop.environment["XDG_DATA_HOME"] = str(tmp_path / "data")
+        install(desktop.environment)
+        with Desk(desktop, tmp_path) as desk:
+            clicked = Clicked(desk)
+            try:
+                yield clicked
+            finally:
+                clicked.end()
 
 
 def test_a_click_on_a_notification_leads_to_its_terminal_on_the_other_workspace(here: Clicked, tmp_path: Path) -> None:

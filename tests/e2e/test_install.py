@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from aimond import __version__
+from tests.e2e import bare
 from tests.e2e.login import ROOT, Login, possible, until
+from tests.e2e.service import POST
 
 STATE = ("busctl", "--user", "get-property", "org.ai.Monitor", "/org/ai/Monitor", "org.ai.Monitor", "State")
 BUS = (
@@ -28,6 +30,7 @@ BUS = (
     "/org/freedesktop/DBus",
     "org.freedesktop.DBus",
 )
+KEPT = ("history.sqlite3", "history.sqlite3.lock")
 
 
 def run(*words: str | Path, **more: str) -> str:
@@ -116,11 +119,16 @@ def test_in_a_clean_home_it_becomes_a_service_and_leaves_nothing(
     assert login.shows("aimond.service", "MainPID") == pid, "nothing changed, so nothing was restarted"
 
     settings = login.home / ".config/aimond/config.toml"
-    login.write(settings, "[otlp]\nhttp_port = 4444\ngrpc = false\n")
+    login.write(settings, "[otlp]\nhttp_port = 4444\ngrpc = false\nbind = ['127.0.0.2']\n")
     login.run(aimond, "install")
     listens = login.systemctl("show", "aimond.socket", "--property=Listen")
-    assert ("127.0.0.1:4444" in listens, ":4317" in listens) == (True, False)
+    assert [place in listens for place in ("127.0.0.2:4444", "127.0.0.1", "::", ":4317")] == [True, False, False, False]
     until(lambda: "port 4444" in login.shows("aimond.service", "StatusText")["StatusText"], "the other port")
+
+    assert login.run("/usr/bin/python3", "-c", POST, "http://127.0.0.2:4444/v1/logs", "{}") == "200"
+    login.write(settings, "[otlp]\nhttp_port = 4444\ngrpc = false\n")
+    login.systemctl("restart", "aimond.service")  # without another socket, it listens where it is told to by itself
+    assert login.run("/usr/bin/python3", "-c", POST, "http://127.0.0.1:4444/v1/logs", "{}") == "200"
 
     assert f"kept: {settings.parent}" in login.run(aimond, "install", "--remove")
     assert not activatable(login)
@@ -131,25 +139,53 @@ def test_in_a_clean_home_it_becomes_a_service_and_leaves_nothing(
     assert login.run("find", login.home / ".config/systemd", "!", "-type", "d") == ""
 
 
-def test_the_debian_package_installs_works_and_goes(login: Login) -> None:
+@pytest.fixture(scope="module")
+def deb() -> Path:
+    """The Debian package."""
     run("tools/deb.sh")
     (package,) = (ROOT / "dist").glob(f"aimond_{__version__}_*.deb")
-    run("lintian", "--fail-on", "error", "--allow-root", package)
-    shutil.copy(package, login.directory)
-    login.layer("/usr", "/var/lib/dpkg")
-    ours = ("find", "/usr", "/var/lib/dpkg/info", "-path", "*aimond*", "-o", "-name", "org.ai.Monitor*")
-    assert login.administer(*ours) == ""
-    login.administer("dpkg", "--install", login.directory / package.name)
-    assert login.run("aimond", "--version") == f"aimond {__version__}"
-    login.systemctl("daemon-reload")
-    login.run(*BUS, "ReloadConfig")
-    assert login.run(*STATE) == 's "none"', "a program asks, and it is there"
-    assert login.shows("aimond.service", "ActiveState") == {"ActiveState": "active"}
-    assert "came as a package" in login.run("aimond", "install")
-    assert login.systemctl("is-enabled", "aimond.socket") == "enabled"
-    for file in (file.replace("site-functions", "vendor-completions") for file in data()):
-        at = Path("/usr/lib" if file.startswith("systemd/") else "/usr/share", file)
-        assert login.administer("find", at.parent, "-name", f"{at.name}*"), file  # manual pages are compressed
-    login.run("aimond", "install", "--remove")
-    login.administer("dpkg", "--purge", "aimond")
-    assert login.administer(*ours) == ""
+    return package
+
+
+def test_lintian_finds_no_error_in_the_debian_package(deb: Path) -> None:
+    run("lintian", "--fail-on", "error", "--allow-root", deb)
+
+
+def test_on_a_bare_debian_12_the_package_installs_works_and_goes(deb: Path) -> None:
+    """With a manager, a bus and a Python that come with it, and nothing of this machine."""
+    if why := possible():
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+    ours = ("find", "/", "-xdev", "-path", "*aimond*", "-o", "-xdev", "-name", "org.ai.Monitor*")
+    with bare.system("bookworm") as root:
+        assert bare.administer(root, "sh", "-c", "command -v python3 dbus-daemon systemctl || true") == ""
+        shutil.copy(deb, root / "tmp/package.deb")
+        bare.administer(root, "sh", "-c", "! dpkg --install /tmp/package.deb")  # what it needs is missing
+        bare.administer(root, *bare.APT, "--fix-broken", "install")
+        with Login(root=root) as login:
+            before = everything(login)
+            assert login.run("aimond", "--version") == f"aimond {__version__}"
+            assert login.run(*STATE) == 's "none"', "a program asks, and it is there"
+            assert login.shows("aimond.service", "ActiveState") == {"ActiveState": "active"}
+            assert "came as a package" in login.run("aimond", "install")
+            assert login.systemctl("is-enabled", "aimond.socket") == "enabled"
+            login.systemctl("stop", "aimond.service")
+            assert login.run("/usr/bin/python3", "-c", POST, "http://127.0.0.1:4318/v1/logs", "{}") == "200"
+            settings = login.home / ".config/aimond/config.toml"
+            login.write(settings, "[otlp]\nhttp_port = 5318\ngrpc_port = 5317\n")  # as the second user of a machine
+            login.run("aimond", "install")
+            listens = login.systemctl("show", "aimond.socket", "--property=Listen")
+            assert (":4318" in listens, ":4317" in listens) == (False, False)
+            assert login.run("/usr/bin/python3", "-c", POST, "http://[::1]:5318/v1/logs", "{}") == "200"
+            assert login.run("aimond", "doctor").splitlines()[-1] == "Nothing to do"
+            for file in (file.replace("site-functions", "vendor-completions") for file in data()):
+                at = Path("/usr/lib" if file.startswith("systemd/") else "/usr/share", file)
+                assert login.administer("find", at.parent, "-name", f"{at.name}*"), file  # manual pages are compressed
+            state = login.home / ".local/state/aimond"
+            assert f"kept: {state}" in login.run("aimond", "install", "--remove")
+            login.administer("dpkg", "--purge", "aimond")
+            left = set(login.administer(*ours).splitlines())
+            assert {file for file in left if not file.startswith((str(login.directory), "/proc", "/sys"))} == set()
+            assert everything(login) - before == {
+                *(str(settings.parent), str(settings), str(state)),
+                *(f"{state}/{name}" for name in KEPT),
+            }

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.busdaemon import PrivateBus
-from tests.daemon.test_command_line import Desktop
 from tests.e2e.headless import Desk, until
+from tests.e2e.unit import desktop
 
 
 class Furnished:
@@ -44,7 +43,7 @@ class Furnished:
 
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Furnished]:
-    with PrivateBus() as bus, Desk(Desktop(bus, tmp_path), tmp_path) as desk:
+    with desktop(tmp_path) as machine, Desk(machine, tmp_path) as desk:
         yield Furnished(desk)
 
 

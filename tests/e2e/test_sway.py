@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.busdaemon import PrivateBus
 from tests.daemon.test_command_line import Desktop
+from tests.e2e import unit
 from tests.e2e.headless import Desk, Screen, until
 
 ALL = ("alone", "pane-0", "pane-1", "pane-2", "first", "second", "other")
@@ -20,8 +20,8 @@ ALL = ("alone", "pane-0", "pane-1", "pane-2", "first", "second", "other")
 
 @pytest.fixture
 def desktop(tmp_path: Path) -> Iterator[Desktop]:
-    with PrivateBus() as bus:
-        yield Desktop(bus, tmp_path)
+    with unit.desktop(tmp_path) as desktop:
+        yield desktop
 
 
 class Four:

@@ -8,10 +8,11 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
-from tests.e2e.headless import Screen
+from tests.e2e.headless import Screen, until
 from tests.e2e.pointer import Pointer
 
 WIDTH, HEIGHT = 1280, 720
@@ -75,6 +76,24 @@ class Desktop:
             self.run("grim", "-l", "9", "-g", part, str(kept(keep_as)))
         return Picture(self.run("grim", "-t", "ppm", "-"))
 
+    def area(self, colour: Colour) -> tuple[int, int, int, int] | None:
+        """Left, top, right and bottom of that colour on the screen, None where it is not."""
+        picture = self.picture()
+        found = [(y, *it) for y in range(0, picture.height, 2) if (it := picture.stretch(colour, y))]
+        if not found:
+            return None
+        return min(each[1] for each in found), found[0][0], max(each[2] for each in found), found[-1][0]
+
+    def at_rest(self, colour: Colour, what: str) -> tuple[int, int, int, int]:
+        """Where that colour is, once it moves no more."""
+        seen = [self.area(colour)]
+
+        def rests() -> tuple[int, int, int, int] | None:
+            seen.append(self.area(colour))
+            return seen[-1] if seen[-1] == seen[-2] else None
+
+        return until(rests, what)
+
     def pointer(self) -> closing[Pointer]:
         """A mouse, as a context manager."""
         return closing(Pointer(self.environment, (WIDTH, HEIGHT)))
@@ -103,6 +122,12 @@ class Desktop:
                 os.kill(pid, signal.SIGKILL)
         for process in self._started:
             process.wait()
+
+
+def install(environment: dict[str, str]) -> None:
+    """Have name and icon put where desktops look, in $XDG_DATA_HOME, by `aimond install`."""
+    command = [str(Path(sys.executable).with_name("aimond")), "install"]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
 
 
 def kept(name: str) -> Path:

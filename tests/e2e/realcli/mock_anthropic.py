@@ -116,8 +116,8 @@ class MockAnthropic(MockApi):
             "usage": usage(n, 1),
         }
         if body.get("stream"):
-            seconds = float(arg) if step == "slow" else None
-            return await self._stream(request, row, headers, message, content, seconds)
+            how_long = arg if step == "slow" else None
+            return await self._stream(request, row, headers, message, content, how_long)
         whole = usage(n, output_tokens(n, content))
         self.close_row(row, "completed", usage=whole)
         answer = {**message, "content": content, "stop_reason": stop_reason(content), "usage": whole}
@@ -130,9 +130,9 @@ class MockAnthropic(MockApi):
         headers: dict[str, str],
         message: Json,
         content: list[Json],
-        seconds: float | None,
+        how_long: str | None,
     ) -> web.StreamResponse:
-        """Send an answer as events; its text word by word for ``seconds`` if given."""
+        """Send an answer as events; its text word by word for ``how_long`` if given."""
         response = web.StreamResponse(headers={**headers, "content-type": "text/event-stream"})
 
         async def send(event: str, **fields: Any) -> None:
@@ -144,7 +144,7 @@ class MockAnthropic(MockApi):
             self.first_chunk(row, message["usage"])
             words = 0
             for i, block in enumerate(content):
-                words += await self._block(send, i, block, seconds)
+                words += await self._block(send, i, block, how_long)
             whole = usage(row["n"], output_tokens(row["n"], content) + words)
             ended = {"stop_reason": stop_reason(content), "stop_sequence": None}
             await send("message_delta", delta=ended, usage=whole)
@@ -153,7 +153,7 @@ class MockAnthropic(MockApi):
         return response
 
     @staticmethod
-    async def _block(send: Any, i: int, block: Json, seconds: float | None) -> int:
+    async def _block(send: Any, i: int, block: Json, how_long: str | None) -> int:
         """Send one block; returns how many words of a slow answer it had."""
         words = 0
 
@@ -166,10 +166,10 @@ class MockAnthropic(MockApi):
         else:
             await send("content_block_start", index=i, content_block={"type": "text", "text": ""})
             await asyncio.sleep(0.15)
-            if seconds is None:
+            if how_long is None:
                 await delta("text_delta", text=block["text"])
             else:
-                async for word in slow_words(seconds):
+                async for word in slow_words(how_long):
                     words += 1
                     await delta("text_delta", text=word)
         await send("content_block_stop", index=i)

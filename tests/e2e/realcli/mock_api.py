@@ -7,7 +7,7 @@ The prompt says what the mock model shall do, in a directive
 The n-th model call after that prompt plays step n:
 
     text:WORDS      final answer
-    slow:SECONDS    final answer, streamed word by word for that long
+    slow:SECONDS    final answer, streamed word by word for that long;  slow:/PATH: until there is such a file
     bash:COMMAND    ask for the CLI's shell tool
     outside:COMMAND the same, asking to leave the CLI's sandbox where it has one (so it must ask the user)
     agent           start a sub-agent, which itself runs one shell command and answers
@@ -26,6 +26,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -161,11 +162,12 @@ async def sse(response: web.StreamResponse, data: Json, event: str | None = None
     await response.write(f"{head}data: {json.dumps(data)}\n\n".encode())
 
 
-async def slow_words(seconds: float) -> AsyncIterator[str]:
-    """Words for `seconds`, about three a second."""
-    end = time.monotonic() + seconds
+async def slow_words(how_long: str) -> AsyncIterator[str]:
+    """Words for so many seconds, or until there is a file of that name, a minute at most; about three a second."""
+    gate = Path(how_long) if how_long.startswith("/") else None
+    end = time.monotonic() + (60 if gate else float(how_long))
     count = 0
-    while time.monotonic() < end:
+    while time.monotonic() < end and not (gate and gate.exists()):
         count += 1
         yield f"word{count} "
         await asyncio.sleep(0.3)

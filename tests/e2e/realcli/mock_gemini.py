@@ -117,13 +117,13 @@ class MockGemini(MockApi):
         call = call_of(step, arg, tools, finishing=subagent and index >= len(plan.steps) - 1)
         part: Json = {"functionCall": call} if call else {"text": arg or "done"}
         if verb != "generateContent":
-            return await self._stream(request, row, part, float(arg) if step == "slow" else None)
+            return await self._stream(request, row, part, arg if step == "slow" else None)
         whole = usage(row["n"], 100 + row["n"])
         self.close_row(row, "completed", usage=whole)
         return web.json_response(reply(row, part, whole, "STOP"))
 
-    async def _stream(self, request: web.Request, row: Json, part: Json, seconds: float | None) -> web.StreamResponse:
-        """Send an answer in chunks: a thought, then its part, or words for ``seconds`` if given."""
+    async def _stream(self, request: web.Request, row: Json, part: Json, how_long: str | None) -> web.StreamResponse:
+        """Send an answer in chunks: a thought, then its part, or words for ``how_long`` if given."""
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
         n = row["n"]
 
@@ -138,9 +138,9 @@ class MockGemini(MockApi):
             whole = usage(n, 100 + n)
             if "functionCall" in part:
                 await send({"text": "I will use a tool. "}, usage(n, 10))
-            elif seconds is not None:
+            elif how_long is not None:
                 words = 0
-                async for word in slow_words(seconds):
+                async for word in slow_words(how_long):
                     words += 1
                     row["usage"] = whole = usage(n, words)
                     await send({"text": word}, whole)

@@ -169,7 +169,7 @@ class MockOpenAI(MockApi):
             await send("response.output_text.delta", item_id=item["id"], output_index=0, content_index=0, delta=word)
 
         if step == "slow":
-            async for word in slow_words(float(arg)):
+            async for word in slow_words(arg):
                 await delta(word)
         else:
             for word in re.findall(r"\S+\s*", arg or "done"):
