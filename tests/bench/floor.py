@@ -1,7 +1,8 @@
 """``python -m tests.bench.floor``: a plain aiohttp service that parses but understands nothing, to measure against.
 
-A post is read, parsed as aimond parses it, and answered; one to ``/signal`` is not parsed but sends one signal. Its
-socket ``floor`` takes what hook programs say, and calls Notify for it. Prints its port.
+A post is read, parsed as aimond parses it, and answered; one to ``/signal`` is not parsed but sends one signal, one to
+``/read`` is not even parsed. Its socket ``floor`` takes what hook programs say, and calls Notify for it. Prints its
+port.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ PARSE: Final = {  # all else is logs: Codex 0.80.0 posts them to "/"
     "/v1/metrics": ExportMetricsServiceRequest.FromString,
 }
 SIGNAL_PATH: Final = "/signal"
+READ_PATH: Final = "/read"
 # As aimond sends them, so that they take as long.
 _PATH: Final = "/org/ai/Monitor/session/claude_2dcode_00000000_2d0000_2d4000_2d8000_2d000000000000"
 _BODY: Final = [_PATH, "00000000-0000-4000-8000-000000000000", "idle", "working", ""]
@@ -40,6 +42,8 @@ def answering(bus: MessageBus) -> Callable[[web.Request], Awaitable[web.Response
         if request.path == SIGNAL_PATH:
             bus.send(Message.new_signal("/org/ai/Monitor", "org.ai.Monitor", "SessionStateChanged", "ossss", _BODY))
             return web.Response()
+        if request.path == READ_PATH:
+            return web.Response(content_type=request.content_type)
         if body.startswith(b"\x1f\x8b"):  # aiohttp unpacks what says that it is packed
             body = gzip.decompress(body)
         if request.content_type == "application/json":

@@ -15,6 +15,8 @@ from typing import Final
 from tests.busdaemon import PrivateBus
 
 START: Final = 20.0  # seconds
+LOOK: Final = 0.002  # seconds between looks whether it listens: what is measured is rounded up to it
+AIMOND: Final = [str(Path(sys.executable).with_name("aimond"))]  # as it is installed: `python -m` takes 8 ms
 CONFIG: Final = """
 [otlp]
 http_port = 0
@@ -33,8 +35,8 @@ class Server:
     log: Path
 
     def cpu(self) -> int:
-        """User and system time it has used, ns (the clock id is that of ``clock_getcpuclockid(3)`` in glibc)."""
-        return time.clock_gettime_ns(~self.process.pid << 3 | 2)
+        """User and system time it has used, ns."""
+        return cpu(self.process.pid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,16 @@ class Servers:
     aimond: Server
     floor: Server
     bus: PrivateBus
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Of both."""
+        return self.aimond.port, self.floor.port
+
+
+def cpu(pid: int) -> int:
+    """What a process has used, ns (the clock id is that of ``clock_getcpuclockid(3)`` in glibc)."""
+    return time.clock_gettime_ns(~pid << 3 | 2)
 
 
 @contextmanager
@@ -63,7 +75,7 @@ def serving(sessions: int) -> Iterator[Servers]:
 def started(bus: PrivateBus, module: str, *arguments: str) -> Iterator[Server]:
     """A process on that bus, when it listens."""
     log = bus.directory / f"{module}.log"
-    command = [sys.executable, "-m", module, *arguments]
+    command = [*(AIMOND if module == "aimond" else [sys.executable, "-m", module]), *arguments]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env={**bus.environment, "XDG_STATE_HOME": str(bus.directory)}, stdout=output, stderr=output
@@ -80,5 +92,5 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
     while process.poll() is None and time.monotonic() < deadline:
         if found := re.search(r"HTTP on port (\d+)", log.read_text()):
             return int(found[1])
-        time.sleep(0.02)
+        time.sleep(LOOK)
     raise RuntimeError(f"{log.name} has no port:\n{log.read_text()}")

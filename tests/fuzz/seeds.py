@@ -16,7 +16,7 @@ EACH = 60
 def seeds(target: str) -> list[bytes]:
     """Some inputs for that target, the smallest first."""
     found = {"protobuf": _bodies, "json": _bodies, "hook": _hooks, "config": _configs, "tape": _tapes}[target](target)
-    return sorted({each for each in found if len(each) < LARGEST}, key=len)[:EACH]
+    return sorted({each for each in found if len(each) < LARGEST}, key=lambda each: (len(each), each))[:EACH]
 
 
 def _bodies(kind: str) -> list[bytes]:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from aimond.commands.replay import replay
 from aimond.config import ConfigError, load
 from aimond.hooks.message import Malformed, delivered
 from aimond.otlp import jsonform, protobuf
@@ -62,10 +63,8 @@ def as_config(data: bytes) -> None:
 
 def as_tape(data: bytes) -> None:
     """A recording, for `aimond replay`."""
-    tape = _in_file(data, read, ValueError)
-    for line in tape.lines if tape else ():
-        if line.kind == "otlp" and (batch := tape.batch(line)):
-            _take(batch)
+    if tape := _in_file(data, read, ValueError):
+        list(replay(tape))
 
 
 def _in_file(data: bytes, reader: Callable[[Path], Any], refusal: type[Exception]) -> Any:

@@ -45,7 +45,8 @@ async def monitor_restarted(monitor: Monitor, chance: random.Random) -> None:
 
 
 async def history_locked(monitor: Monitor, chance: random.Random) -> None:
-    file = monitor.bus.directory / "state" / "aimond" / "history.sqlite3"
+    file = monitor.home / "state" / "aimond" / "history.sqlite3"
+    assert file.exists()
     with suppress(sqlite3.OperationalError), closing(sqlite3.connect(file, isolation_level=None, timeout=0)) as other:
         other.execute("BEGIN IMMEDIATE")
         await asyncio.sleep(chance.uniform(0, 4))

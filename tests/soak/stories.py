@@ -19,13 +19,14 @@ from tests.bench.bodies import TAPES, Post, Request, _ids, items, renamed
 SECOND = 10**9
 PATHS = tuple(sorted(TAPES.rglob("*.tape.jsonl.gz")))
 Used = tuple[int, int, int]  # calls, input and output tokens
+HIDING = frozenset({"codex"})
 
 
 @dataclass(frozen=True)
 class Told:
     """What a story comes to, by its recorded ids: what its sessions used, those that are there at its end, and those
-    that ever were. ``shared``: all, if it has threads that nobody opened: these count under whoever was prompted
-    nearest, be it of another story."""
+    that ever were. ``shared``: all, if its CLI has threads that nobody opened: these count under whichever of its
+    sessions was prompted nearest, be it of another story."""
 
     used: dict[str, Used]
     shown: frozenset[str]
@@ -73,16 +74,15 @@ def _told(tape: tapes.Tape) -> Told:
     tracker = spine.tracker
     tracker.accounts.settle(2**62)
     used: dict[str, Used] = {}
-    for session in tracker.sessions.values():
+    for session in tracker.sessions.remembered:
         spent = session.spent
         if spent.requests or spent.usage.total:
             owner = tracker.serves(session) or session.id
             before = used.get(owner, (0, 0, 0))
             now = (spent.requests, spent.usage.input, spent.usage.output)
             used[owner] = (before[0] + now[0], before[1] + now[1], before[2] + now[2])
-    seen = frozenset(session.id for session in tracker.sessions.values() if session.seen)
-    hides = any(session.hidden for session in tracker.sessions.values())
-    shared = frozenset(session.id for session in tracker.sessions.values() if hides)
+    seen = frozenset(session.id for session in tracker.sessions.remembered if session.seen)
+    shared = frozenset(session.id for session in tracker.sessions.remembered if session.agent in HIDING)
     return Told(used, frozenset(session.id for session in tracker.shown()), seen, shared)
 
 
