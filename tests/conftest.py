@@ -14,29 +14,29 @@ IMPOSSIBLE = (
     "only root can",
     "root can write everything here",
 )
-SKIPPED = pytest.StashKey[list[str]]()
+
+
+class Skipped:
+    """What was skipped without need, told by reports: nothing else comes from a pytest-xdist worker."""
+
+    def __init__(self) -> None:
+        self._tests: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and isinstance(report.longrepr, tuple):
+            reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+            if not reason.startswith(IMPOSSIBLE):
+                self._tests.append(f"{report.nodeid}: {reason}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._tests:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for skipped in self._tests:
+            terminalreporter.line(f"skipped, and so failed in CI: {skipped}", red=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[SKIPPED] = []
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> object:
-    report: pytest.TestReport = yield  # type: ignore[misc]
-    if report.skipped and isinstance(report.longrepr, tuple):
-        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
-        if not reason.startswith(IMPOSSIBLE):
-            item.config.stash[SKIPPED].append(f"{item.nodeid}: {reason}")
-    return report
-
-
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if os.environ.get("CI") == "true" and session.config.stash[SKIPPED]:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if os.environ.get("CI") == "true":
-        for skipped in config.stash[SKIPPED]:
-            terminalreporter.line(f"skipped, and so failed in CI: {skipped}", red=True)
+        config.pluginmanager.register(Skipped())

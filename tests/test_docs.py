@@ -13,12 +13,12 @@ import sys
 import tomllib
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import fields
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -149,7 +149,7 @@ def test_the_table_of_patience_has_the_numbers_of_every_agent(agent: Agent) -> N
         cell.strip("` ") for cell in first_line(section("docs/architecture.md", "### Patience")).split("|")[2:-1]
     ]
     flags = {each.name for each in fields(Patience) if each.default is False}
-    assert {*columns, "hold", "wake", *flags} == {each.name for each in fields(Patience)}
+    assert {*columns, "hold", "wake", *flags} == {*Patience.__struct_fields__}
     said = dict(zip(columns, [cell.strip("| ") for cell in table[agent.name]], strict=True))
     assert said == {name: in_words(getattr(agent.patience, name)) for name in columns}
     assert (agent.patience.hold, agent.patience.wake) == (900 * SECOND, 8 * SECOND), "the text below the table"

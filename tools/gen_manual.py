@@ -9,31 +9,18 @@ From argparse, the pydantic models, the D-Bus contract and the rules of `aimond 
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import generating
 from manual import command_pages, config_page, dbus_page, roff, shells, trouble
 
 ROOT: Final = Path(__file__).parents[1]
 DATA: Final = ROOT / "data"  # laid out as below a data home, such as /usr/share
 DOCS: Final = ROOT / "docs"
-
-
-def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    arguments.add_argument("--check", action="store_true", help="write nothing; 1 if a file lags behind")
-    check = arguments.parse_args().check
-    lags = {path: text for path, text in generated().items() if not path.exists() or path.read_text() != text}
-    for path, text in lags.items():
-        print(f"{path.relative_to(ROOT)} {'lags behind: run tools/gen_manual.py' if check else 'written'}")
-        if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-    return 1 if check and lags else 0
 
 
 def generated() -> dict[Path, str]:
@@ -61,4 +48,4 @@ def undated() -> dict[Path, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generating.main(__doc__, generated()))

@@ -9,7 +9,6 @@ So the modules of nix/ have the options that config.toml has, and set what `aimo
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -18,6 +17,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
+
+import generating
 
 from aimond.agents.settings import CliSettings, Wanted
 from aimond.commands.setup import find
@@ -34,18 +35,6 @@ RECEIVERS: Final = {"both": (HTTP, GRPC), "http": (HTTP, ""), "grpc": ("", GRPC)
 NEWEST: Final = (9999,)  # a version that knows every hook; nix/agents.nix leaves out those that are too new
 # Tables that count as one value, as a CLI takes one of several kinds of them and no mixture.
 WHOLE: Final = frozenset({("otel", "exporter"), ("otel", "trace_exporter")})
-
-
-def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    arguments.add_argument("--check", action="store_true", help="write nothing; 1 if a file lags behind")
-    check = arguments.parse_args().check
-    lags = {path: text for path, text in generated().items() if not path.exists() or path.read_text() != text}
-    for path, text in lags.items():
-        print(f"{path.relative_to(ROOT)} {'lags behind: run tools/gen_nix.py' if check else 'written'}")
-        if not check:
-            path.write_text(text)
-    return 1 if check and lags else 0
 
 
 def generated() -> dict[Path, str]:
@@ -167,4 +156,4 @@ def _placed(node: Any) -> Any:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(generating.main(__doc__, generated()))

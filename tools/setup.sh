@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up what `make TARGET` needs, and does nothing where it is there: setup.sh run|test|deb|e2e
+# Sets up what `make TARGET` needs, and does nothing where it is there: setup.sh run|test|deb|e2e|go|pipeline
 # System packages are installed when we are root, else the command to do it is named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -27,9 +27,14 @@ missing() {
     command -v man >/dev/null || echo man-db
     command -v mandoc >/dev/null || echo mandoc
     command -v openssl >/dev/null || echo openssl
-    [ "$target" = test ] && return
-    command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || echo chromium-headless-shell
     command -v node >/dev/null || echo nodejs
+    [ "$target" = test ] && return
+    if [ "$target" = pipeline ]; then
+        command -v prometheus >/dev/null || echo prometheus
+        command -v npm >/dev/null || echo npm
+        return
+    fi
+    command -v chromium-headless-shell >/dev/null || command -v chromium >/dev/null || echo chromium-headless-shell
     command -v npm >/dev/null || echo npm
     command -v sway >/dev/null || echo sway
     command -v foot >/dev/null || echo foot
@@ -42,10 +47,12 @@ missing() {
     command -v mako >/dev/null || echo mako-notifier
     command -v swaync >/dev/null || echo sway-notification-center
     command -v grim >/dev/null || echo grim
+    command -v wtype >/dev/null || echo wtype
     [ -d /usr/share/icons/Adwaita ] || echo adwaita-icon-theme
     command -v zsh >/dev/null || echo zsh
     command -v fish >/dev/null || echo fish
     command -v lintian >/dev/null || echo lintian
+    command -v debootstrap >/dev/null || echo debootstrap
     command -v ip >/dev/null || echo iproute2
     [ -e /usr/lib/systemd/user/dbus.socket ] || echo dbus-user-session
 }
@@ -54,6 +61,14 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
     say "Python 3.11 or newer is needed as python3; this is $(python3 --version 2>&1 || echo none)"
     exit 1
 }
+go_is_new() { go version 2>/dev/null | awk '{ split(substr($3, 3), v, "."); exit !(v[1] > 1 || v[2] >= 26) }'; }
+case $target in go | pipeline)
+    go_is_new || {
+        say "Go 1.26 or newer is needed as go, newer than that of Debian 12; see https://go.dev/doc/install"
+        exit 1
+    } ;;
+esac
+[ "$target" = go ] && exit
 packages=$(missing)
 if [ -n "$packages" ]; then
     packages=$(echo $packages)

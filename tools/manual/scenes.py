@@ -80,6 +80,12 @@ SCENES: Final = (
         config="~/.config/aimond/config.toml: otlp.http_prot: Extra inputs are not permitted",
     ),
     _monitor(
+        "The monitor goes on with older settings", "config.toml",
+        "config.toml was wrong when the monitor was told to read it again, and is right now. `ConfigError` on the bus"
+        " says the same until it is read once more.",
+        refused="~/.config/aimond/config.toml: otlp.http_prot: Extra inputs are not permitted",
+    ),
+    _monitor(
         "The monitor does not run", "monitor",
         "nobody owns `org.ai.Monitor` on this session bus. It may have been ended, or never started; or it runs on"
         " another bus: a shell over SSH, `sudo` or a container often has another `DBUS_SESSION_BUS_ADDRESS`, or none.",
@@ -114,6 +120,12 @@ SCENES: Final = (
         listens=False,
     ),
     _monitor(
+        "The monitor sees no processes", "processes",
+        "the service runs in a user namespace, where the kernel tells little of other processes. The rest it is told by"
+        " `aimond-broker.service`, see [install.md](install.md#the-broker), which is missing, hangs or does not start.",
+        broker="/run/user/1000/aimond/broker",
+    ),
+    _monitor(
         "Some requests were not forwarded", "forwards",
         "the upstream refused them for good, or they did not fit the spool or the disk; `/metrics` counts which.",
         "see [forward.md](forward.md#when-the-upstream-is-away)", forward="ok", forward_dropped=3,
@@ -122,6 +134,13 @@ SCENES: Final = (
         "Some of what is received is lost on its way on", "forwards",
         "the upstream has been away for so long that the spool is full, or the spool cannot be written.",
         forward="dropping", forward_error="127.0.0.1:14318: Connection refused", forward_dropped=7,
+    ),
+    _monitor(
+        "The price table is old", "prices",
+        "calls of models that are newer than the table have no price of its, and prices may have changed.",
+        "upgrade aimond's genai-prices, or set `update = true` under `[prices]`: see [config.md](config.md)",
+        stale="the price table is of 2026-05-01, 209 days old: upgrade genai-prices, or let it fetch a newer one"
+        " ([prices] update = true)",
     ),
     _cli("The CLI is not there", "installed", "neither the program nor anything of aimond in its settings was found.",
          path="", version="", now=OFF, after=OFF),
