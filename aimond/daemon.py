@@ -107,7 +107,6 @@ class Daemon:
             self._historian.recall(_now(), self._lives)
             await self._bus.start()
             running.push_async_callback(self._bus.close)
-            running.push_async_callback(self.stop)
             self._outputs = self._to_be_told
             running.enter_context(self._clock.watched())
             self._tick()
@@ -118,11 +117,14 @@ class Daemon:
                 Exposition(self._spine, self._counters, self._queue),
                 self._healthz,
             )
-            where = await running.enter_async_context(receiving(self._config, self._hosts, self._activation, inside))
+            receivers = AsyncExitStack()  # they are closed, and all of theirs is understood, before any output ends
+            receivers.push_async_callback(self.stop)
+            where = await receivers.enter_async_context(receiving(self._config, self._hosts, self._activation, inside))
             ready(", ".join(where))
-            async with asyncio.TaskGroup() as tasks:
+            async with asyncio.TaskGroup() as tasks, receivers:
                 for output in self._outputs:
                     tasks.create_task(upkeep.keep(output))
+                await asyncio.Event().wait()
 
     def configure(self, config: Config, wrong: str = "") -> None:
         """Take these settings, as far as they can change while it runs: see reload.py; ``wrong``: why not newer."""

@@ -302,4 +302,11 @@ DEFENCES: Final = (
         "            bus = await asyncio.wait_for(dial(MessageBus(self._address())), LAST_RETRY)",
         "tests/desktop/test_restarts.py::test_it_stops_at_whatever_moment_of_connecting_it_is_told_to",
     ),
+    Defence(
+        "stopping: all that was answered is passed on before an output ends",
+        "aimond/daemon.py",
+        "async with asyncio.TaskGroup() as tasks, receivers:",
+        "async with receivers, asyncio.TaskGroup() as tasks:",
+        "tests/forward/test_forwarding.py::test_all_that_was_answered_while_the_monitor_ended_is_sent_by_the_next",
+    ),
 )

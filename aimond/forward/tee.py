@@ -93,6 +93,7 @@ class Tee:
 
     async def run(self) -> None:
         """Until cancelled. Raises SpoolInUse, SenderGone or OSError; it may be called again then."""
+        process = None
         try:
             self._spool = Spool(self._directory, self._config.forward.spool_mb * 10**6)
             process = await asyncio.create_subprocess_exec(
@@ -103,14 +104,10 @@ class Tee:
                 stdout=asyncio.subprocess.PIPE,
                 pass_fds=(self._spool.lock,),  # held until this process has left, too
             )
+            await self._follow(process)
         except (OSError, SpoolInUse) as error:
-            if self._spool:
-                self._spool.close()
-                self._spool = None
             self._record(0, str(error))
             raise
-        try:
-            await self._follow(process)
         finally:
             await self._leave(process)
 
@@ -127,17 +124,20 @@ class Tee:
             self._review()
         raise SenderGone(f"the process that sends has ended: exit status {await process.wait()}")
 
-    async def _leave(self, process: asyncio.subprocess.Process) -> None:
+    async def _leave(self, process: asyncio.subprocess.Process | None) -> None:
         self._before = {key: self.told(key) for key in ("sent", "lost", "refused", "rejected")}
         self._said = {"error": self._said.get("error", "")}
         written, self._spool = self._spool, None  # what comes from here on waits for the next process
         if written:
             last = asyncio.get_running_loop().run_in_executor(self._thread, self._append, written, self._all())
-            self._record(*await last)
+            lost, why = await last
+            self._record(lost, why or self._failure)
             written.close()
         if self._bell:
             self._bell.close()
             self._bell = None
+        if process is None:
+            return
         try:
             async with asyncio.timeout(GOODBYE):
                 await process.wait()

@@ -7,12 +7,13 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession
 
 from aimond.forward import mapping as m
 from aimond.otlp.record import Batch
@@ -168,6 +169,29 @@ async def test_an_upstream_away_for_the_whole_run_gets_it_in_the_next(bus: Priva
     upstream.start()
     async with live(bus, more=to(upstream)):
         await until(lambda: upstream.logs() == [f"{n}" for n in range(10)])
+    upstream.stop()
+
+
+async def test_all_that_was_answered_while_the_monitor_ended_is_sent_by_the_next(bus: PrivateBus) -> None:
+    upstream = Upstream().start()
+    upstream.stop()
+    answered: list[str] = []
+
+    async def cli() -> None:
+        headers = {"Content-Type": "application/x-protobuf"}
+        async with ClientSession(headers=headers) as session:
+            with suppress(ClientError):
+                while (await session.post(running.url("/v1/logs"), data=log(f"{len(answered)}"))).status == 200:
+                    answered.append(f"{len(answered)}")
+
+    async with live(bus, more=to(upstream)) as running:
+        sending = asyncio.create_task(cli())
+        await until(lambda: len(answered) > 10)
+    await sending
+    upstream.start()
+    async with live(bus, more=to(upstream)):
+        await until(lambda: len(upstream.logs()) >= len(answered))
+    assert upstream.logs() == answered
     upstream.stop()
 
 

@@ -26,7 +26,8 @@ from tests.pipeline.running import free_port, get, until
 from tests.pipeline.sink import Sink, sink
 from tests.recorded import PATHS, name
 
-FORWARD = '[forward]\nendpoint = "{url}"\nlinger = 0\ntimeout = 2\n'
+PATIENT = '[forward]\nendpoint = "{url}"\nlinger = 0\n'
+FORWARD = PATIENT + "timeout = 2\n"
 TAPE = next(path for path in PATHS if name(path) == "claude/2.1.330/tui")
 COUNT = 60
 WORK = len(happening_now(TAPE))
@@ -207,9 +208,24 @@ def backends(upstream: Sink) -> dict[str, str]:
     return {"AIMOND_TEMPO_URL": upstream.url, "AIMOND_LOKI_URL": upstream.url}
 
 
+def until_once(upstream: Sink, wanted: Counter[bytes]) -> None:
+    """Wait for these spans, each once."""
+
+    def is_all() -> bool:
+        came = spans(upstream.requests)
+        odd.update(missing=(wanted - came).total(), too_many=(came - wanted).total())
+        return came == wanted
+
+    odd: dict[str, int] = {}
+    try:
+        until(is_all, "not all came, each once")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; {odd}") from None
+
+
 def test_a_collector_that_is_away_for_the_whole_run_gets_it_in_the_next(tmp_path: Path) -> None:
     port = free_port()
-    settings = FORWARD.format(url=f"http://127.0.0.1:{port}")
+    settings = PATIENT.format(url=f"http://127.0.0.1:{port}")
     played = happening_now(TAPE)
     with desktop(tmp_path, settings) as aimond:
         post(aimond.port, played)
@@ -219,20 +235,20 @@ def test_a_collector_that_is_away_for_the_whole_run_gets_it_in_the_next(tmp_path
         collecting(tmp_path / "collector", port=port, **backends(upstream)),
         desktop(tmp_path, settings),
     ):
-        until(lambda: spans(upstream.requests) == spans(played), "not all came, each once")
+        until_once(upstream, spans(played))
 
 
 def test_a_collector_that_is_killed_and_comes_back_gets_the_rest(tmp_path: Path) -> None:
     port = free_port()
     first, second = (happening_now(path) for path in (TAPE, TAPE.with_name("hooks.tape.jsonl.gz")))
-    with sink() as upstream, desktop(tmp_path, FORWARD.format(url=f"http://127.0.0.1:{port}")) as aimond:
+    with sink() as upstream, desktop(tmp_path, PATIENT.format(url=f"http://127.0.0.1:{port}")) as aimond:
         with collecting(tmp_path / "collector", port=port, **backends(upstream)) as running:
             post(aimond.port, first)
-            until(lambda: spans(upstream.requests) == spans(first), "not all came, each once")
+            until_once(upstream, spans(first))
             os.kill(running.pid, signal.SIGKILL)
         work(aimond)
         post(aimond.port, second)
         with collecting(tmp_path / "collector", port=port, **backends(upstream)):
             wanted = spans(first) + spans(happening_now(TAPE)) + spans(second)
-            until(lambda: spans(upstream.requests) == wanted, "not all came, each once")
+            until_once(upstream, wanted)
         assert not any(key.startswith("dropped") and value for key, value in forwarding(aimond).items())
