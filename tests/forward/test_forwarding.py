@@ -75,6 +75,10 @@ async def health(running: Live) -> dict[str, Any]:
     return {key: getattr(value, "value", value) for key, value in properties.items()}
 
 
+async def has_sent(running: Live, requests: int) -> bool:
+    return bool((await health(running))["Sent"] >= requests)
+
+
 async def state_is(running: Live, state: str) -> bool:
     return bool((await health(running))["State"] == state)
 
@@ -203,7 +207,7 @@ async def test_a_sender_that_is_killed_is_started_again_and_loses_nothing(bus: P
         os.kill(child, signal.SIGKILL)
         await post(running, log("two"))
         await until(lambda: set(upstream.logs()) == {"one", "two"})
-        assert (await health(running))["Sent"] >= 1
+        await until(lambda: has_sent(running, 1))
 
 
 async def test_the_sender_leaves_with_the_monitor(bus: PrivateBus, upstream: Upstream) -> None:

@@ -28,6 +28,7 @@ LOOKS = """
 import json, sys
 from aimond.process import asked, peer, proc, program
 from aimond.otlp.ports import PortInUse, listen
+asked._START = asked.Line.ask.__kwdefaults__["within"] = 20  # as long as a busy machine may take
 if line := asked.line():
     line.await_start()
 pid, local, remote, port = json.loads(sys.argv[1])
