@@ -20,7 +20,7 @@ BARE = [sys.executable, "-I", "-S"]
 ALONE = [*BARE, PROGRAM]
 COMMAND = [sys.executable, "-m", "aimond", "hook"]
 STOP = {"session_id": "s", "hook_event_name": "Stop", "cwd": "/home/dev/a"}
-SOON = 1.0  # seconds: 0.2 and what a busy machine adds
+SOON = 3.0  # seconds: 0.2 and what a busy machine adds
 
 
 def descriptors() -> set[str]:
