@@ -242,12 +242,13 @@ def test_a_broker_that_was_killed_is_unknown_and_well_again_with_the_next(there:
 
 def test_without_a_broker_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIMOND_BROKER", str(tmp_path / "none"))
+    monkeypatch.setitem(asked.Line.ask.__kwdefaults__, "within", 20.0)
     with running(python("")) as process:
         began = time.monotonic()
         found = proc.read(process.pid)
         assert (program.programs(process.pid), proc.environment(process.pid, "TMUX")) == ((), [""])
         assert peer.sender(("127.0.0.1", 1), ("127.0.0.1", 2), (), (), (), 0) == (-1, ())
-        assert time.monotonic() - began < 0.1
+        assert time.monotonic() - began < 20
     assert found
     assert (found.pid, found.cwd) == (process.pid, "")
 

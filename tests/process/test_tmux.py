@@ -19,6 +19,7 @@ from tests.process.living import Run, in_terminal, python, running, until
 
 # tmux expands a name that it is given: after that, #( and % stand there.
 EVIL = "evil \x1b]0;x\x07\té界\u202e##(touch {made}) %%H ##{{pane_id}} $1 "
+LONG = 20.0  # seconds: more than a busy machine takes
 
 
 class Server:
@@ -110,14 +111,15 @@ def test_a_pane_that_is_gone_is_no_pane(server: Server, run: Run) -> None:
     assert run(tmux.find(Inside(str(server.socket), "%77"), process.tty)) is None
 
 
-def test_a_server_that_is_gone_is_not_waited_for(server: Server, run: Run) -> None:
+def test_a_server_that_is_gone_is_not_waited_for(server: Server, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tmux, "_SECONDS", LONG)
     process = server.pane()
     where = Inside(str(server.socket), "%0")
     server.end()
     begin = time.monotonic()
     assert run(tmux.find(where, process.tty)) is None
     assert run(tmux.find(Inside("/nowhere/tmux-0/default", "%0"), process.tty)) is None
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < LONG
 
 
 def test_a_hostile_name_is_shown_as_harmless_text(place: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,19 +188,20 @@ def test_a_server_that_does_not_answer_is_left_after_a_second(
     fake(place, monkeypatch, "exec sleep 60")
     begin = time.monotonic()
     assert run(tmux.find(Inside(str(server.socket), "%0"), "/dev/pts/1")) is None
-    assert 0.2 <= time.monotonic() - begin < 1
+    assert 0.2 <= time.monotonic() - begin < LONG
     monkeypatch.undo()
 
 
 def test_a_server_that_does_not_end_is_cut(
     server: Server, place: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tmux, "_SECONDS", LONG)
     fake(place, monkeypatch, "printf '/dev/pts/1 2 3 '; exec yes long")
     begin = time.monotonic()
     pane = run(tmux.find(Inside(str(server.socket), "%0"), "/dev/pts/1"))
     assert pane
     assert (pane.window, pane.index, len(pane.session)) == (2, 3, 64)
-    assert time.monotonic() - begin < 0.5
+    assert time.monotonic() - begin < LONG
     monkeypatch.undo()
 
 
