@@ -102,12 +102,13 @@ class Shelf:
     def tidy(self) -> bool:
         """Delete a part of what is too old or too much; whether there may be more. Due once a day, and when full."""
         if self._tidying:
-            more = self._with(self._tidy, None)
+            now = self._clock()
+            more = self._with(lambda writer: self._tidy(writer, now), None)
             if more is None:  # locked, perhaps: else again when something has been written
                 self._tidying, self._tries = self._tries < _TRIES, self._tries + 1
             else:
                 self._tidying, self._tries = more, 0
-                self._tidied = self._tidied if more else self._clock()
+                self._tidied = self._tidied if more else now
         return self._tidying
 
     @property
@@ -143,12 +144,12 @@ class Shelf:
     def _is_full(self, writer: Writer) -> bool:
         return retention.size(writer.db) > self._most
 
-    def _tidy(self, writer: Writer) -> bool:
+    def _tidy(self, writer: Writer, now: int) -> bool:
         db, more = writer.db, False
 
         def delete() -> None:
             nonlocal more
-            more = retention.delete_some(db, (self._clock() - self._keep) // BUCKET)
+            more = retention.delete_some(db, (now - self._keep) // BUCKET)
             if not more and retention.size(db) > self._most * _ENOUGH:
                 more = retention.delete_some(db, retention.oldest_day_ends(db))
 

@@ -232,6 +232,15 @@ async def test_what_is_too_old_is_deleted_at_the_start_and_once_a_day(path: Path
     assert sound(path)
 
 
+async def test_what_grows_too_old_while_it_is_looked_for_is_deleted_with_the_next_write(path: Path) -> None:
+    async with opened(path) as store:
+        store.put(calls(*(call(str(days), at=NOON - days * DAY) for days in range(10))))
+    times = iter([NOON])
+    async with opened(path, keep_days=10, clock=lambda: next(times, NOON + 12 * DAY)) as store:
+        store.put(calls(call("new", at=NOON + 12 * DAY)))
+        await until(lambda: count(path, "call") == 1, store)
+
+
 async def until(condition: Callable[[], bool], store: Store) -> None:
     for _ in range(5000):
         if condition():
