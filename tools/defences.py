@@ -309,4 +309,18 @@ DEFENCES: Final = (
         "async with receivers, asyncio.TaskGroup() as tasks:",
         "tests/forward/test_forwarding.py::test_all_that_was_answered_while_the_monitor_ended_is_sent_by_the_next",
     ),
+    Defence(
+        "stopping: who comes in that moment is hung up on",
+        "aimond/otlp/http.py",
+        "        server.closing = True",
+        "        pass",
+        "tests/otlp/test_closing.py::test_nothing_is_taken_after_it",
+    ),
+    Defence(
+        "stopping: a hook that has come is heard",
+        "aimond/hooks/receive.py",
+        "await asyncio.wait([self._all_said], timeout=FAREWELL)",
+        "pass",
+        "tests/hooks/test_receive.py::test_who_has_connected_in_time_is_heard_at_the_end",
+    ),
 )

@@ -18,6 +18,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from aimond.hooks.listen import BACKLOG
 from aimond.hooks.message import MAX_MESSAGE, Delivered, Flaw, Malformed, delivered
 
 _LOG: Final = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ _LOG: Final = logging.getLogger(__name__)
 MAX_OPEN: Final = 64  # connections; more wait in the backlog
 MAX_BUFFERED: Final = 64 * 2**20  # bytes of all messages together
 PATIENCE: Final = 2.0  # seconds for a message to be complete; our own programs give up after 0.15
+FAREWELL: Final = 0.15  # seconds, at the end, for those who have connected; so long our own programs try
 BREATH: Final = 1.0  # seconds without a new connection when there are no file descriptors left
 _CREDENTIALS: Final = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
@@ -36,6 +38,7 @@ async def receiving(
     consume: Consume, listener: socket.socket, *, clock: Callable[[], int] = time.time_ns
 ) -> AsyncIterator[dict[str, int]]:
     """Takes messages from the listening socket, without closing it; gives how many were delivered, and dropped why.
+    At the end, all who have connected by then are heard, if they speak at once.
 
     ``consume`` must return at once; ``clock`` is in ns.
     """
@@ -45,7 +48,7 @@ async def receiving(
     try:
         yield receiver.counts
     finally:
-        receiver.stop()
+        await receiver.stop()
 
 
 class _Message(Struct):
@@ -63,6 +66,7 @@ class _Receiver:
         self._loop = asyncio.get_running_loop()
         self._open: dict[socket.socket, _Message] = {}  # the oldest first
         self._buffered = 0
+        self._all_said: asyncio.Future[None] | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._pause: asyncio.TimerHandle | None = None
 
@@ -72,11 +76,17 @@ class _Receiver:
         self._pause = None
         self._loop.add_reader(self._listener, self._accept)
 
-    def stop(self) -> None:
-        """Read what has come, and accept no more: what is still in the backlog is for the next who listens."""
-        for connection in list(self._open):
-            self._read(connection)
-            if connection in self._open:
+    async def stop(self) -> None:
+        """Hear those who have connected, and accept no more."""
+        for _ in range(1 + BACKLOG // MAX_OPEN):
+            self._accept()
+        if self._open:
+            self._all_said = self._loop.create_future()
+            await asyncio.wait([self._all_said], timeout=FAREWELL)
+        for connection, message in list(self._open.items()):
+            if message.text:
+                self._give_up(connection, Flaw.TOO_SLOW)
+            else:
                 self._close(connection)
         self._loop.remove_reader(self._listener)
         if self._pause:
@@ -118,9 +128,12 @@ class _Receiver:
         self._buffered -= len(self._open.pop(connection).text)
         if len(self._open) == MAX_OPEN - 1 and not self._pause:
             self.accept_more()
-        if not self._open and self._watch:
-            self._watch.cancel()
-            self._watch = None
+        if not self._open:
+            if self._watch:
+                self._watch.cancel()
+                self._watch = None
+            if self._all_said and not self._all_said.done():
+                self._all_said.set_result(None)
 
     # -- messages -----------------------------------------------------------------------------------
 

@@ -39,7 +39,8 @@ class Service(Protocol):
 
 class Server(Struct):
     """What all connections share. ``patience``: seconds that a request may take to arrive. ``turned_away`` counts those
-    that were one too many, and ``refused`` are those of them that may still read so; ``buffered`` is in bytes."""
+    that were one too many, and ``refused`` are those of them that may still read so; ``buffered`` is in bytes. Once it
+    is ``closing``, whoever is accepted is hung up on, unheard."""
 
     service: Service
     max_body: int
@@ -49,3 +50,4 @@ class Server(Struct):
     refused: set[asyncio.Transport] = field(default_factory=set)
     turned_away: int = 0
     buffered: int = 0
+    closing: bool = False

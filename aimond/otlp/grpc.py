@@ -64,6 +64,7 @@ async def receiving(
     try:
         yield
     finally:
+        receiver.closing = True
         for each in accepting:
             each.close()
         for connection in list(receiver.connections):
@@ -79,6 +80,7 @@ class _Receiver(Struct):
     clock: Callable[[], int]
     connections: set[_Connection] = field(default_factory=set)
     buffered: int = 0
+    closing: bool = False
 
 
 class _Call(Struct):
@@ -100,6 +102,9 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        if self.receiver.closing:  # it was accepted, or its handshake begun, before
+            self.transport.abort()
+            return
         self.peer = peer_of("grpc", transport.get_extra_info)
         try:
             self.receiver.guard.greet(self.peer)
@@ -156,8 +161,7 @@ class _Connection(asyncio.Protocol):
         self._answer(stream, refused.outcome, refused.reason)
 
     def _too_slow(self, stream: int) -> None:
-        patience = self.receiver.patience
-        self._refuse(stream, Refused(Outcome.TOO_SLOW, f"not all came in {patience:.0f} seconds"))
+        self._refuse(stream, Refused(Outcome.TOO_SLOW, f"not all came in {self.receiver.patience:.0f} seconds"))
         self._send()
 
     def _begin(self, stream: int, event: RequestReceived) -> None:

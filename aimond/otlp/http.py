@@ -75,6 +75,7 @@ async def receiving(
     try:
         yield server
     finally:
+        server.closing = True
         for each in accepting:
             each.close()
         for transport in list(server.open):

@@ -62,6 +62,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        if self._server.closing:  # it was accepted, or its handshake begun, before
+            self.transport.abort()
+            return
         self.peer = peer_of("http", transport.get_extra_info)
         try:
             self._server.service.greet(self.peer)

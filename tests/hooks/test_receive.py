@@ -288,6 +288,39 @@ async def test_the_end_hangs_up(desk: Desk) -> None:
     assert descriptors() == before
 
 
+async def test_who_has_connected_in_time_is_heard_at_the_end(desk: Desk) -> None:
+    """Some have spoken, some are about to; more than are listened to at once wait in the backlog."""
+    told = Told()
+    with listening(desk.socket) as listener:
+        async with receiving(told.hooks.append, listener) as told.counts:
+            clients = [Client(desk) for _ in range(10)]
+            for _ in range(100):
+                await say(desk, message())
+            speaking = asyncio.ensure_future(speak(clients))
+    await speaking
+    assert len(told.hooks) == 110
+
+
+async def test_who_says_nothing_holds_up_no_end(desk: Desk) -> None:
+    told = Told()
+    with listening(desk.socket) as listener:
+        async with receiving(told.hooks.append, listener) as told.counts:
+            silent = Client(desk)
+        assert await asyncio.wait_for(silent.is_cut(), 10)
+        assert timers() == 0
+    assert told.dropped == {}
+
+
+async def speak(clients: list[Client]) -> None:
+    """A moment later, in two pieces."""
+    for part in (message()[:20], message()[20:]):
+        await asyncio.sleep(0.01)
+        for client in clients:
+            await client.say(part)
+    for client in clients:
+        client.leave()
+
+
 # -- anything ---------------------------------------------------------------------------------------
 
 anything = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from inbox import NOON, Inbox
@@ -47,3 +49,14 @@ async def grpc_port(inbox: Inbox) -> AsyncIterator[int]:
     listeners = ports.listen(["127.0.0.1", "::1"], 0)
     async with grpc.receiving(inbox.consume, listeners, guard=GUARD, clock=lambda: NOON * 1000):
         yield listeners[0].getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for localhost and its key, in one file."""
+    file = tmp_path_factory.mktemp("tls") / "both.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    subprocess.run([*make, "-keyout", f"{file}.key", "-out", f"{file}.crt", *subject], check=True, capture_output=True)
+    file.write_bytes(Path(f"{file}.key").read_bytes() + Path(f"{file}.crt").read_bytes())
+    return file

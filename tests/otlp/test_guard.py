@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -135,28 +134,6 @@ async def test_what_a_web_page_fetches_is_refused_by_sec_fetch_site(inbox: Inbox
         assert (await called(by_grpc, {"sec-fetch-site": site}))[0] is grpcio.StatusCode.PERMISSION_DENIED
         assert not inbox.batches
         assert (await posted(by_http, {"Sec-Fetch-Site": "none"}))[0] == 200
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for localhost and its key, in one file."""
-    file = tmp_path_factory.mktemp("tls") / "both.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    make = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ]
-    subprocess.run([*make, "-keyout", f"{file}.key", "-out", f"{file}.crt", *subject], check=True, capture_output=True)
-    file.write_bytes(Path(f"{file}.key").read_bytes() + Path(f"{file}.crt").read_bytes())
-    return file
 
 
 async def test_what_is_not_loopback_speaks_tls_only(inbox: Inbox, certificate: Path) -> None:
