@@ -107,16 +107,12 @@ class Daemon:
             self._historian.recall(_now(), self._lives)
             await self._bus.start()
             running.push_async_callback(self._bus.close)
+            running.push_async_callback(self._forward.close)
             self._outputs = self._to_be_told
             running.enter_context(self._clock.watched())
             self._tick()
-            inside = Inside(
-                self._consume,
-                self._hooked,
-                self._counters,
-                Exposition(self._spine, self._counters, self._queue),
-                self._healthz,
-            )
+            exposition = Exposition(self._spine, self._counters, self._queue)
+            inside = Inside(self._consume, self._hooked, self._counters, exposition, self._healthz)
             receivers = AsyncExitStack()  # they are closed, and all of theirs is understood, before any output ends
             receivers.push_async_callback(self.stop)
             where = await receivers.enter_async_context(receiving(self._config, self._hosts, self._activation, inside))

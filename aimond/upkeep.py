@@ -38,7 +38,11 @@ async def keep(output: Output) -> None:
             return
         except Exception as error:
             told = None if _is_of_the_system(error) else error
-            _LOG.error("%s broke (%s); it is started again in %g s", type(output).__name__, error, pause, exc_info=told)
+            name = type(output).__name__
+            if (task := asyncio.current_task()) and task.cancelling():
+                _LOG.error("%s broke when it was to end (%s)", name, error, exc_info=told)
+                return
+            _LOG.error("%s broke (%s); it is started again in %g s", name, error, pause, exc_info=told)
         if loop.time() - began > LASTED:
             pause = FIRST_PAUSE
         await asyncio.sleep(pause)

@@ -6,6 +6,7 @@ end is the end of this process. On stdout: a line of JSON about each change (``c
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from contextlib import suppress
@@ -53,7 +54,9 @@ class Bell:
 
 
 def main() -> None:
-    """Send until stdin ends."""
+    """Send until stdin ends: neither Ctrl-C nor systemd, which signal all at once, come before what is on its way."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
     config = Config.model_validate_json(_line())
     forward = config.forward
     with suppress(PermissionError):  # by the unit's filter of system calls

@@ -15,6 +15,7 @@ _SCALARS: Final = {"string_value": str, "bool_value": bool, "int_value": int, "d
 _FIELDS: Final = {kind: field for field, kind in _SCALARS.items()}
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+").fullmatch
 _LARGEST: Final = 2**63
+_LONGEST: Final = 40  # characters that are read exactly; Python refuses to read 4,300 digits, of zeros too
 
 
 class Attributes:
@@ -65,7 +66,7 @@ class Attributes:
         number = self.number(key)
         if number is None or (isinstance(value, str) and not _WHOLE(value)):
             return None
-        return int(value) if isinstance(value, str) else int(number)
+        return int(value) if isinstance(value, str) and len(value) <= _LONGEST else int(number)
 
     def set(self, key: str, value: Scalar) -> None:
         """Add the attribute, or replace it."""

@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from itertools import takewhile
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import asdict
@@ -19,7 +19,7 @@ from aimond.forward import loop
 from aimond.forward.answer import Answer
 from aimond.forward.normalize import Normalizer, Read
 from aimond.forward.reading import Reader
-from aimond.forward.requests import parsed
+from aimond.forward.requests import parsed, words
 from aimond.forward.segment import Entry
 from aimond.otlp.record import Signal
 
@@ -100,11 +100,7 @@ class Courier:
         """Take what is new, as far as it may be held, and learn from it."""
         room = WINDOW - sum(held.entry.size for held in self._held)
         for entry in self._reader.read(room) if room > 0 else ():
-            request = self._parsed(entry)
-            read = Read(entry.signal, request)
-            if self._normalizer and request is not None:
-                read = self._normalizer.read(entry.signal, request)
-            self._held.append(_Held(entry, read))
+            self._held.append(_Held(entry, self._understood(entry)))
         self._report.lost = self._reader.lost
         self._report.behind = self._is_full()
 
@@ -120,30 +116,46 @@ class Courier:
         """Send what has been held for long enough, those of one signal together. False if the end came first."""
         old = (time.time() - self._linger) * 1e6
         ready = list(takewhile(lambda held: held.entry.seen <= old or self._is_full(), self._held))
+        bodies: dict[Signal, list[bytes]] = {}
         for held in ready:
-            if self._normalizer and held.read.request is not None:
-                self._normalizer.finish(held.read)
-        whole = [held.read for held in ready if held.read.request is not None]
-        for signal in dict.fromkeys(read.signal for read in whole):
-            bodies = []
-            for read in whole:
-                if read.signal == signal:
-                    loop.mark(read.request, self._instance)
-                    bodies.append(read.request.SerializeToString())
-            if not self._send(signal, bodies):
+            if (body := self._finished(held.read)) is not None and not self._reader.is_accepted(held.entry):
+                bodies.setdefault(held.entry.signal, []).append(body)
+        last = ready[-1].entry.number
+        for signal, of_signal in bodies.items():
+            if not self._send(signal, of_signal):
                 return False
-        self._reader.acknowledge(ready[-1].entry.number)
+            self._reader.accept(signal, last)
+        self._reader.acknowledge(last)
         self._held = self._held[len(ready) :]
         self._tell(self._report)
         return True
 
-    def _parsed(self, entry: Entry) -> Any:
+    def _understood(self, entry: Entry) -> Read:
         try:
-            return parsed(entry.signal, entry.encoding, entry.body)
-        except ValueError as error:
-            self._report.refused += 1
-            self._report.error = str(error)
+            request = parsed(entry.signal, entry.encoding, entry.body)
+            return self._normalizer.read(entry.signal, request) if self._normalizer else Read(entry.signal, request)
+        except Exception as error:
+            self._refuse(entry.signal, error)
+            return Read(entry.signal, None)
+
+    def _finished(self, read: Read) -> bytes | None:
+        """As it is sent, if it can be."""
+        if read.request is None:
             return None
+        try:
+            if self._normalizer:
+                self._normalizer.finish(read)
+            loop.mark(read.request, self._instance)
+            body: bytes = read.request.SerializeToString()
+        except Exception as error:
+            self._refuse(read.signal, error)
+            return None
+        return body
+
+    def _refuse(self, signal: Signal, error: Exception) -> None:
+        """Whatever is wrong with one request, those behind it are sent."""
+        self._report.refused += 1
+        self._report.error = words(signal, error)
 
     def _send(self, signal: Signal, bodies: list[bytes]) -> bool:
         """Requests of one signal, as one (on the wire, one after the other is one of all); where that is refused for

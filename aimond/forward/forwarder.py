@@ -25,6 +25,9 @@ class Forwarder(Output, Protocol):
     def take(self, batch: Batch) -> None:
         """Forward a request. Its body is not needed any more afterwards."""
 
+    async def close(self) -> None:
+        """Write what waits, for the next run to send; ``run`` has ended, and nothing more is taken."""
+
     def told(self, count: str) -> int:
         """What was counted since the start: a field of ``courier.Report``."""
 
@@ -45,6 +48,9 @@ class Nowhere:
         return True
 
     def take(self, batch: Batch) -> None:
+        """Nothing."""
+
+    async def close(self) -> None:
         """Nothing."""
 
     def told(self, count: str) -> int:

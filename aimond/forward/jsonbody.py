@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any, Final
 
 from google.protobuf.json_format import ParseDict, ParseError
 
+# Of protobuf's words (7.36) only these: the others quote what was sent.
+_FIELDS: Final = re.compile(r"(?:Failed to parse \w{1,64} field: )+")
 _IDS: Final = frozenset({"traceId", "spanId", "parentSpanId"})
 # Who writes what: JavaScript's null is "absent" (Gemini CLI 0.61.0 has null where attributes have no value).
 
@@ -16,8 +19,13 @@ def into(message: Any, document: dict[str, Any]) -> Any:
     """The request. Fields that OTLP does not know are passed over. Raises ValueError when it is none."""
     try:
         return ParseDict(_plain(document), message, ignore_unknown_fields=True)
-    except (ParseError, RecursionError, TypeError, AttributeError, binascii.Error) as error:
-        raise ValueError(f"no OTLP/JSON: {error}") from None
+    except (ParseError, RecursionError, TypeError, AttributeError, OverflowError, binascii.Error) as error:
+        raise ValueError(f"no OTLP/JSON: {_where(error)}") from None
+
+
+def _where(error: Exception) -> str:
+    fields = _FIELDS.match(str(error))
+    return ".".join(fields[0].split()[3::5]) if fields else type(error).__name__
 
 
 def _plain(value: Any) -> Any:

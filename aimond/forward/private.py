@@ -18,7 +18,7 @@ _TELLING: Final = frozenset(
 
 
 def scrubbed(signal: Signal, encoding: Encoding, body: bytes) -> bytes:
-    """The request in protobuf, fit for the disk. What follows from private words is told first. Raises ValueError when
+    """The request in protobuf, fit for the disk. What follows from private words is told first. Raises Unreadable when
     it is no request."""
     request = parsed(signal, encoding, body)
     if signal != "metrics":

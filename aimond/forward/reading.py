@@ -8,6 +8,7 @@ from pathlib import Path
 
 from aimond.forward import segment, spool
 from aimond.forward.segment import Damaged, Entry
+from aimond.otlp.record import Signal
 
 
 class Reader:
@@ -18,8 +19,10 @@ class Reader:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._next = spool.acknowledged(directory) + 1
-        self._position = os.open(directory / spool.POSITION, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._done = spool.acknowledged(directory)
+        self._next = self._done + 1
+        self._accepted = spool.accepted(directory)
+        self._position = self._open_position()
         self._fd = -1
         self._first, self._offset = 0, 0
         self.lost = 0
@@ -37,19 +40,38 @@ class Reader:
             size += entry.size
         return entries
 
+    def is_accepted(self, entry: Entry) -> bool:
+        """Whether it was, in the process before, while another signal was not."""
+        return entry.number <= self._accepted[entry.signal]
+
+    def accept(self, signal: Signal, number: int) -> None:
+        """Need nothing of that signal up to that number any more."""
+        self._accepted[signal] = number
+        self._note()
+
     def acknowledge(self, number: int) -> None:
         """Need nothing up to that number any more."""
-        os.pwrite(self._position, b"%020d\n" % number, 0)
+        self._done = number
+        self._note()
         files = segment.found(self._directory)
         for (_, path), (following, _) in pairwise(files):
             if following <= number + 1:
                 path.unlink(missing_ok=True)
+
+    def _note(self) -> None:
+        if not os.fstat(self._position).st_nlink:  # the spool was deleted, and made anew
+            os.close(self._position)
+            self._position = self._open_position()
+        os.pwrite(self._position, b"".join(b"%020d\n" % each for each in (self._done, *self._accepted.values())), 0)
 
     def close(self) -> None:
         """Forget where it was."""
         if self._fd >= 0:
             os.close(self._fd)
         os.close(self._position)
+
+    def _open_position(self) -> int:
+        return os.open(self._directory / spool.POSITION, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _read(self) -> Entry | None:
         while True:

@@ -26,16 +26,25 @@ _PATHS: Final = {
 }
 
 
+class Unreadable(ValueError):  # noqa: N818
+    """What is there is no request; in words that quote nothing of it."""
+
+
 def parsed(signal: Signal, encoding: Encoding, body: bytes) -> Any:
-    """The request. Raises ValueError when it is none."""
+    """The request. Raises Unreadable when it is none."""
     message = REQUESTS[signal]()
     try:
         if encoding == "json":
             return jsonbody.into(message, json.loads(body))
         message.ParseFromString(body)
     except (ValueError, DecodeError, RecursionError) as error:
-        raise ValueError(f"a {signal} request cannot be read: {error}"[:200]) from None
+        raise Unreadable(f"a {signal} request cannot be read: {error}"[:200]) from None
     return message
+
+
+def words(signal: Signal, error: Exception) -> str:
+    """Why a request is not sent, without a word that may be of it."""
+    return str(error) if isinstance(error, Unreadable) else f"a {signal} request: {type(error).__name__}"
 
 
 def senders(signal: Signal, request: Any) -> Iterator[Any]:

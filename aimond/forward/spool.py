@@ -33,12 +33,12 @@ class Spool:
     def __init__(self, directory: Path, limit: int) -> None:
         self._directory, self._limit = directory, limit
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.lock: Final = _locked(directory / "lock")
+        self.lock = _locked(directory / "lock")
         self._files: dict[Path, int] = {}
         self._fd = -1
         self.evicted = 0
         self._current = Path()
-        self._next = 1 + max(acknowledged(directory), _last(directory))
+        self._next = 1 + max(*_position(directory), _last(directory))
         self._look()
 
     @property
@@ -49,6 +49,10 @@ class Spool:
     def append(self, waiting: Iterable[Waiting]) -> tuple[int, str]:
         """Write them down. How many could not be, and why."""
         lost, why = 0, ""
+        try:
+            self._mend()
+        except (OSError, SpoolInUse) as error:
+            return len(list(waiting)), f"the spool cannot be written: {error}"
         for seen, signal, encoding, body in waiting:
             try:
                 self._append(Entry(self._next, seen, signal, encoding, body))
@@ -65,12 +69,24 @@ class Spool:
             self._fd = -1
         os.close(self.lock)
 
+    def _mend(self) -> None:
+        """Make anew what was deleted, by a user perhaps: what is written to it is read by nobody."""
+        if not os.fstat(self.lock).st_nlink:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = _locked(self._directory / "lock")
+            os.close(self.lock)
+            self.lock = lock
+        if self._fd >= 0 and not os.fstat(self._fd).st_nlink:
+            os.close(self._fd)
+            self._fd = -1
+            self._look()
+
     def _append(self, entry: Entry) -> None:
-        if self._fd < 0 or self._files[self._current] + entry.size > self._limit // PARTS:
+        if self._fd < 0 or self._files.get(self._current, 0) + entry.size > self._limit // PARTS:
             self._begin(entry.number)
         if self.size + entry.size > self._limit:
             self._make_room(entry.size)
-        at = self._files[self._current]
+        at = self._files.get(self._current, 0)
         try:
             segment.write(self._fd, entry)
         except OSError:
@@ -80,7 +96,7 @@ class Spool:
 
     def _begin(self, number: int) -> None:
         if self._fd >= 0:
-            if not self._files[self._current]:
+            if not self._files.get(self._current):
                 return
             os.close(self._fd)
             self._fd = -1
@@ -107,10 +123,20 @@ class Spool:
 
 def acknowledged(directory: Path) -> int:
     """The number of the last request that needs not be sent any more, 0 at first."""
+    return _position(directory)[0]
+
+
+def accepted(directory: Path) -> dict[Signal, int]:
+    """The same of each signal: those up to there need not be sent, even where another signal's still must be."""
+    return dict(zip(segment.SIGNALS, _position(directory)[1:], strict=True))
+
+
+def _position(directory: Path) -> list[int]:
     try:
-        return int((directory / POSITION).read_text())
+        numbers = list(map(int, (directory / POSITION).read_text().split()))
     except (FileNotFoundError, ValueError):
-        return 0
+        numbers = []
+    return [*numbers, *[0] * len(segment.SIGNALS), 0][: 1 + len(segment.SIGNALS)]
 
 
 def instance(directory: Path) -> str:

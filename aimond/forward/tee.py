@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from aimond.core.change import Change
 from aimond.core.forwarding import Forwarding
 from aimond.forward import loop, spool
 from aimond.forward.private import scrubbed
+from aimond.forward.requests import words
 from aimond.forward.spool import Spool, SpoolInUse, Waiting
 from aimond.otlp.record import Batch
 
@@ -49,6 +51,7 @@ class Tee:
         self._waiting: deque[Waiting] = deque()
         self._size = 0
         self._is_due = False
+        self._leaving: asyncio.Future[None] | None = None
         self._bell: asyncio.StreamWriter | None = None
         self._said: dict[str, Any] = {}
         self._before: dict[str, int] = {}
@@ -108,8 +111,18 @@ class Tee:
         except (OSError, SpoolInUse) as error:
             self._record(0, str(error))
             raise
-        finally:
-            await self._leave(process)
+        finally:  # to the end, where it is told to stop meanwhile: see close
+            self._leaving = asyncio.ensure_future(self._leave(process))
+            await asyncio.shield(self._leaving)
+
+    async def close(self) -> None:
+        """Write what waits, for the next run to send; ``run`` has ended, and nothing more is taken."""
+        if self._leaving:
+            await asyncio.wait([self._leaving])
+        if waiting := self._all():
+            lost, why = await asyncio.get_running_loop().run_in_executor(self._thread, self._append_last, waiting)
+            if lost:
+                _LOG.warning("%d requests are not forwarded: %s", lost, why)
 
     async def _follow(self, process: asyncio.subprocess.Process) -> None:
         self._bell = process.stdin
@@ -163,10 +176,26 @@ class Tee:
         for seen, signal, encoding, body in waiting:
             try:
                 fit.append((seen, signal, "protobuf", scrubbed(signal, encoding, body)))
-            except ValueError as error:
-                unfit = str(error)
+            except Exception as error:  # whatever it is, those behind it are written
+                unfit = words(signal, error)
         lost, why = written.append(fit)
         return lost + len(waiting) - len(fit), why or unfit
+
+    def _append_last(self, waiting: list[Waiting]) -> tuple[int, str]:
+        until, size = time.monotonic() + GOODBYE, self._config.forward.spool_mb * 10**6
+        while True:
+            try:
+                last = Spool(self._directory, size)
+            except SpoolInUse as error:  # by our own process that sends, perhaps, if it was killed
+                if time.monotonic() > until:
+                    return len(waiting), str(error)
+                time.sleep(0.05)
+            except OSError as error:
+                return len(waiting), str(error)
+            else:
+                told = self._append(last, waiting)
+                last.close()
+                return told
 
     def _all(self) -> list[Waiting]:
         waiting = list(self._waiting)

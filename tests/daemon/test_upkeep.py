@@ -46,3 +46,20 @@ async def test_an_output_that_takes_no_change_keeps_it_from_nobody() -> None:
     sound, broken = Output(), Output(breaks=1)
     upkeep.publish([broken, sound], [])
     assert (broken.told, sound.told) == (1, 1)
+
+
+async def test_an_output_that_breaks_when_it_is_to_end_holds_up_no_end(caplog: pytest.LogCaptureFixture) -> None:
+    class Clumsy(Output):
+        async def run(self) -> None:
+            try:
+                await super().run()
+            finally:
+                if self.runs == 1:
+                    raise RuntimeError("broken")
+
+    clumsy = Clumsy()
+    kept = asyncio.create_task(upkeep.keep(clumsy))
+    await clumsy.lasts.wait()
+    kept.cancel()
+    await asyncio.wait_for(kept, 10)
+    assert clumsy.runs == 1 and "when it was to end" in caplog.text

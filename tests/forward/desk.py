@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from aimond.forward.__main__ import exporter
 from aimond.forward.courier import Courier, Report
+from aimond.forward.normalize import Normalizer
 from aimond.forward.reading import Reader
 from aimond.forward.spool import Spool
 from aimond.sections import Forward
@@ -29,6 +31,13 @@ def log(name: str, padding: int = 0) -> bytes:
     return request.SerializeToString()
 
 
+def span(name: str) -> bytes:
+    """A traces request of one span."""
+    request = ExportTraceServiceRequest()
+    request.resource_spans.add().scope_spans.add().spans.add(name=name, trace_id=b"t" * 16, span_id=b"s" * 8)
+    return request.SerializeToString()
+
+
 def until(what: Callable[[], Any]) -> None:
     """Wait for it."""
     end = time.monotonic() + PATIENCE
@@ -40,10 +49,18 @@ def until(what: Callable[[], Any]) -> None:
 class Desk:
     """``put`` writes and rings, ``report`` is the courier's last word."""
 
-    def __init__(self, directory: Path, upstream: Upstream, limit: int = 10**8, **forward: Any) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        upstream: Upstream,
+        limit: int = 10**8,
+        normalizer: Normalizer | None = None,
+        **forward: Any,
+    ) -> None:
         self.directory, self.upstream = directory, upstream
         self.spool = Spool(directory, limit)
         self._forward = Forward(endpoint=upstream.endpoint, protocol=upstream.protocol, **forward)
+        self._normalizer = normalizer
         self._bell = threading.Event()
         self._ended = False
         self.report = Report()
@@ -59,7 +76,13 @@ class Desk:
         self._ended = False
         self.reader = Reader(self.directory)
         courier = Courier(
-            self.reader, exporter(self._forward), instance="f" * 32, wait=self._wait, tell=self._tell, clock=self._clock
+            self.reader,
+            exporter(self._forward),
+            instance="f" * 32,
+            wait=self._wait,
+            tell=self._tell,
+            clock=self._clock,
+            normalizer=self._normalizer,
         )
         self._thread = threading.Thread(target=courier.run)
         self._thread.start()

@@ -10,7 +10,8 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.forward.desk import Desk, log, until
+from aimond.forward.normalize import Normalizer
+from tests.forward.desk import Desk, log, span, until
 from tests.forward.upstream import Said, Upstream
 
 PROTOCOLS = ("http/protobuf", "grpc")
@@ -160,6 +161,46 @@ def test_a_courier_that_ends_and_begins_again_sends_the_rest_once(desk: Desk, up
     desk.put(log("two"), log("three"))
     desk.start()
     until(lambda: upstream.logs() == ["one", "two", "three"])
+
+
+def test_what_was_taken_is_not_sent_again_for_the_sake_of_another_signal(desk: Desk, upstream: Upstream) -> None:
+    """Logs are taken, traces are not yet, and the process ends."""
+    upstream.answers = [Said(), *[Said(503, grpc.StatusCode.UNAVAILABLE)] * 100]
+    desk.put(log("one"))
+    until(lambda: desk.report.sent == 1)
+    desk.stop()
+    upstream.answers = [Said(), *[Said(503, grpc.StatusCode.UNAVAILABLE)] * 100]
+    desk.put(log("two"))
+    desk.put(span("work"), signal="traces")
+    desk.start()
+    until(lambda: desk.report.state == "retrying")
+    desk.stop()
+    upstream.answers = []
+    desk.put(log("three"))
+    desk.start()
+    until(lambda: upstream.logs() == ["one", "two", "three"])
+    assert sum(got.signal == "traces" for got in upstream.taken) == 1
+
+
+@pytest.mark.parametrize("step", ["read", "finish"])
+def test_whatever_a_rule_makes_of_a_request_those_behind_it_are_sent(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """A rule that nobody foresaw to fail; its words may quote the request."""
+
+    def fail(_self: Any, *given: Any) -> Any:
+        if b"bad" in str(given[-1]).encode():
+            raise KeyError("secret")
+        return getattr(Normalizer, f"_{step}")(_self, *given)
+
+    monkeypatch.setattr(Normalizer, f"_{step}", getattr(Normalizer, step), raising=False)
+    monkeypatch.setattr(Normalizer, step, fail)
+    desk = Desk(tmp_path / "spool", upstream, normalizer=Normalizer(lambda *_: None)).start()
+    desk.put(log("bad"), log("good"))
+    until(lambda: upstream.logs() == ["good"])
+    until(lambda: (desk.report.sent, desk.report.refused) == (1, 1))
+    assert "KeyError" in desk.report.error and "secret" not in desk.report.error
+    desk.stop()
 
 
 def test_an_upstream_that_hangs_up_on_an_idle_connection_loses_nothing(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from aiohttp import ClientError, ClientSession
 
 from aimond.forward import mapping as m
+from aimond.forward.spool import Spool
 from aimond.otlp.record import Batch
 from aimond.process import proc
 from aimond.tape import read
@@ -27,6 +28,7 @@ from tests.forward.upstream import Said, Upstream
 from tests.recorded import PATHS, name
 
 SPAWN = next(path for path in PATHS if name(path) == "codex/0.169.0/spawn")
+JSON = {"Content-Type": "application/json"}
 GEMINI = next(path for path in PATHS if name(path) == "gemini/0.61.0/tui-steps")
 
 
@@ -210,6 +212,58 @@ async def test_a_sender_that_is_killed_is_started_again_and_loses_nothing(bus: P
         await until(lambda: has_sent(running, 1))
 
 
+async def test_a_stop_before_forwarding_is_begun_again_keeps_what_waits(
+    bus: PrivateBus, upstream: Upstream, state: Path
+) -> None:
+    other = Spool(state, 10**6)
+    async with live(bus, more=to(upstream), but="it is started again") as running:
+        await until(lambda: state_is(running, "dropping"))
+        assert await post(running, log("one")) == 200
+        other.close()
+    async with live(bus, more=to(upstream)):
+        await until(lambda: upstream.logs() == ["one"])
+
+
+async def test_a_stop_while_the_sender_leaves_keeps_what_waits(bus: PrivateBus, upstream: Upstream) -> None:
+    async with live(bus, more=to(upstream), but="it is started again") as running:
+        await until(senders)
+        (child,) = senders()
+        os.kill(child, signal.SIGKILL)
+        tee = running.daemon._forward
+        await until(lambda: bool(tee._leaving))  # type: ignore[attr-defined]
+        assert await post(running, log("one")) == 200
+    async with live(bus, more=to(upstream)):
+        await until(lambda: upstream.logs() == ["one"])
+
+
+async def test_a_signal_to_all_leaves_the_sender_its_last_words(bus: PrivateBus, upstream: Upstream) -> None:
+    """Ctrl-C and systemd signal all processes at once."""
+    async with live(bus, more=to(upstream)) as running:
+        await post(running, log("one"))
+        await until(lambda: upstream.logs() == ["one"])
+        before = senders()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            os.kill(before[0], each)
+        await post(running, log("two"))
+        await until(lambda: upstream.logs() == ["one", "two"])
+        assert senders() == before
+
+
+async def test_a_request_that_no_rule_can_read_keeps_no_others_up(bus: PrivateBus, upstream: Upstream) -> None:
+    digits = "9" * 310
+    record = f'{{"body": {{"doubleValue": {digits}}}}}'
+    logs = f'{{"resourceLogs": [{{"scopeLogs": [{{"logRecords": [{record}]}}]}}]}}'
+    async with live(bus, more=to(upstream)) as running:
+        async with ClientSession() as session:
+            answer = await session.post(running.url("/v1/logs"), data=logs, headers=JSON)
+            assert answer.status == 200
+        await post(running, log("good"))
+        await until(lambda: upstream.logs() == ["good"])
+        await until(lambda: settled(running, 2))
+        shown = await health(running)
+        assert (shown["Dropped"], shown["State"]) == (1, "ok") and digits[:9] not in shown["LastError"]
+
+
 async def test_the_sender_leaves_with_the_monitor(bus: PrivateBus, upstream: Upstream) -> None:
     async with live(bus, more=to(upstream)):
         await until(senders)
@@ -236,8 +290,6 @@ async def test_refusals_are_counted_and_shown(bus: PrivateBus, upstream: Upstrea
 
 
 async def test_a_spool_in_use_is_waited_for_and_hurts_nobody(bus: PrivateBus, upstream: Upstream, state: Path) -> None:
-    from aimond.forward.spool import Spool
-
     other = Spool(state, 10**6)
     async with live(bus, more=to(upstream), but="it is started again") as running:
         assert await post(running, log("one")) == 200

@@ -194,6 +194,42 @@ def test_a_full_disk_loses_the_new_and_keeps_the_old(tmp_path: Path) -> None:
     writer.close()
 
 
+@pytest.mark.parametrize("what", ["*.otlp", "*"])
+def test_one_that_is_deleted_is_made_anew(tmp_path: Path, what: str) -> None:
+    directory = tmp_path / "spool"
+    writer = Spool(directory, LIMIT)
+    write(writer, b"one")
+    with reading(directory) as reader:
+        assert [entry.body for entry in reader.read(10**9)] == [b"one"]
+        for each in directory.glob(what):
+            each.unlink()
+        if what == "*":
+            directory.rmdir()
+        assert write(writer, b"two", b"three") == (0, "")
+        assert [entry.body for entry in reader.read(10**9)] == [b"two", b"three"]
+        reader.acknowledge(2)
+    assert read(directory) == [b"three"]
+    with pytest.raises(SpoolInUse):
+        Spool(directory, LIMIT)
+    writer.close()
+
+
+def test_a_number_that_was_sent_is_given_to_no_other(tmp_path: Path) -> None:
+    """What was written is deleted, where it was of one signal only that all was taken."""
+    writer = Spool(tmp_path, LIMIT)
+    write(writer, b"one", b"two")
+    with reading(tmp_path) as reader:
+        reader.accept("logs", reader.read(10**9)[-1].number)
+    writer.close()
+    for each in tmp_path.glob("*.otlp"):
+        each.unlink()
+    writer = Spool(tmp_path, LIMIT)
+    write(writer, b"three")
+    with reading(tmp_path) as reader:
+        assert [reader.is_accepted(entry) for entry in reader.read(10**9)] == [False]
+    writer.close()
+
+
 def test_a_reader_that_is_behind_counts_what_was_dropped(tmp_path: Path) -> None:
     writer = Spool(tmp_path, 160_000)
     with reading(tmp_path) as reader:
