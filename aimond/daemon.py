@@ -86,8 +86,8 @@ class Daemon:
         desk = focus.over(desk) if focus else desk  # without windows, nobody knows what is looked at
         policy = Policy.of(config.notifications.model_dump())
         self._notifier = Notifier(lambda: bus_address or session_address(), policy, desk, _now)
-        self._to_be_told: list[Output] = [self._bus, self._historian, self._notifier, self._counters.meter]
-        self._to_be_told += [self._forward, *([focus] if focus else [])]
+        self._desktop: list[Output] = [self._notifier, *([focus] if focus else [])]
+        self._to_be_told = [self._bus, *self._desktop, self._historian, self._counters.meter, self._forward]
         self._outputs: list[Output] = []
         self._takers: list[Callable[[Config], None]] = [
             lambda config: self._prices.configure(config.prices.models),
@@ -104,7 +104,7 @@ class Daemon:
             running.callback(self._witness.close)
             self._historian.open()
             running.callback(self._historian.close)
-            self._historian.recall(_now(), self._lives)
+            upkeep.publish(self._desktop, self._historian.recall(_now(), self._lives))
             await self._bus.start()
             running.push_async_callback(self._bus.close)
             running.push_async_callback(self._forward.close)

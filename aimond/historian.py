@@ -44,15 +44,16 @@ class Historian:
         """Open the history; what is wrong with it is told by the store."""
         self._store.open()
 
-    def recall(self, now: int, lives: Lives) -> None:
-        """Take back what an earlier run has left. ``lives``: whether the process of that pid and start still runs and
-        is of that agent; it will be attended to. May wait for the disk."""
+    def recall(self, now: int, lives: Lives) -> list[Change]:
+        """Take back what an earlier run has left; gives what the desktop is to know of it. ``lives``: whether the
+        process of that pid and start still runs and is of that agent; it will be attended to. May wait for the disk."""
         past = [self._as_of(now, one, lives) for one in self._store.past(now - REMEMBERED, SESSIONS)]
         self._tracker.ledger.restore(self._store.buckets(now - ledger.KEPT))
-        self._tracker.resume(past, now)
+        known = self._tracker.resume(past, now)
         if self._tracker.accounts.budgets:
             parts, told = self._store.spending(now - BUDGETED, day_of)
             self._tracker.accounts.restore(parts, told)
+        return known
 
     async def usage(self, period: Period, group: str) -> list[UsageRow]:
         """What was used in those days, by group. Raises ValueError for a group that there is not."""

@@ -99,6 +99,11 @@ class Board:
                 self._tell(notice, now, silent)
         return self._take_different()
 
+    def hurry(self, now: int, silent: Callable[[Kind], bool]) -> list[Entry]:
+        """The same, and what is not known to be looked at is not waited for any more, as if it were not."""
+        looked_at, self._is_looked_at = self._is_looked_at, lambda session: looked_at(session) is True
+        return self.release(now, silent)
+
     def drop(self, entry: Entry) -> None:
         """Forget an entry: the user closed it, or it is no longer on the screen."""
         for key in entry.notices:

@@ -88,8 +88,11 @@ def _of_session(kind: Kind, session: SessionSnapshot, what: str, body: str, dura
 
 
 def reworded(notice: Notice, session: SessionSnapshot) -> Notice:
-    """The same notice where the session waits for something else by now."""
-    if notice.kind is not Kind.WAITING or not notice.session or notice.session.reason == session.reason:
+    """The same notice where the session waits for something else by now, or its window has become known or unknown."""
+    before = notice.session
+    if notice.kind is not Kind.WAITING or not before:
+        return notice
+    if (before.reason, before.can_focus) == (session.reason, session.can_focus):
         return notice
     return replace(notice, body=_question(session.reason), session=session)
 

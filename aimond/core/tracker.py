@@ -8,7 +8,7 @@ from typing import Any, Final
 from aimond.core import event as ev
 from aimond.core import farewell
 from aimond.core.accounts import MONEY, Accounts
-from aimond.core.change import Change
+from aimond.core.change import AttentionNeeded, Change, SessionAdded
 from aimond.core.evidence import Reason
 from aimond.core.families import Traces
 from aimond.core.hidden import Servants
@@ -92,8 +92,9 @@ class Tracker:
         """When ``tick`` has something to do, µs since the epoch; None: never, unless an event comes."""
         return min(filter(None, (self.reviews.deadline(), self.accounts.due)), default=None)
 
-    def resume(self, past: Iterable[Past], now: int) -> None:
-        """Take over sessions of an earlier run; nobody is told of them, as nobody has been told of anything yet."""
+    def resume(self, past: Iterable[Past], now: int) -> list[Change]:
+        """Take over sessions of an earlier run. Gives those that are shown, and which of them still wait for their
+        user: what was on the screen of that ended with it. All else has been told, or can be asked for."""
         hidden: list[tuple[Key, str]] = []
         for one in past:
             session = made_from(one, self.patience.get(one.session.agent, NO_PATIENCE), now)
@@ -108,7 +109,7 @@ class Tracker:
                 session.seen = show(session, NOTHING, self.project_of)
         for key, served in hidden:
             self._servants.restore(key, served)
-        self.reviews.changes(now)
+        return [change for change in self.reviews.changes(now) if _still_matters(change)]
 
     def serves(self, session: Session) -> str:
         """The id of the session that this hidden one works for, "" if none."""
@@ -213,6 +214,12 @@ class Tracker:
         session.can_focus = can
         self._touched[session.agent, session.id] = None
         return self.reviews.changes(now)
+
+
+def _still_matters(change: Change) -> bool:
+    if isinstance(change, AttentionNeeded):
+        return change.session.state is State.WAITING
+    return isinstance(change, SessionAdded)
 
 
 _OF_PROCESSES: Final[dict[type[ev.Event], Callable[[Lives, Any], None]]] = {

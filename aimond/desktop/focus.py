@@ -17,6 +17,7 @@ from aimond.desktop.places import Places, needs_user
 from aimond.desktop.windows import News, Processes, Sessions, Settings, Windows
 
 PATIENCE: Final = 2.0  # seconds for all that a call does
+ORIENTATION: Final = 0.5  # seconds after the start in which the windows become known, if there are any
 
 
 class Focus:
@@ -27,6 +28,7 @@ class Focus:
         self._places = Places(windows, processes)
         self._attention = Attention(windows, self._places, sessions, settings)
         self._one_at_a_time = asyncio.Lock()
+        self._has_heard, self._is_oriented = False, asyncio.Event()
 
     def configure(self, settings: Settings) -> None:
         """Go by these settings from now on."""
@@ -58,11 +60,12 @@ class Focus:
 
     def may_be_looked_at(self, session: SessionSnapshot) -> bool:
         """Whether ``looked_at`` is worth asking: false where its window has no focus."""
-        return self._places.is_focused(session)
+        return self._places.is_focused(session) or not self._is_oriented.is_set()
 
     async def looked_at(self, session: SessionSnapshot) -> bool:
         """Whether the focused window is the session's, surely, and shows it: with its tmux pane active. (Whether
-        anybody sits there is not known.)"""
+        anybody sits there is not known.) At the start, as soon as the windows are known."""
+        await self._is_oriented.wait()
         return await self._places.is_shown(session)
 
     def publish(self, changes: Sequence[Change]) -> None:
@@ -72,12 +75,14 @@ class Focus:
 
     async def run(self) -> None:
         """Follow the desktop."""
+        asyncio.get_running_loop().call_later(ORIENTATION, self._is_oriented.set)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._windows.run(self._heard))
             tasks.create_task(self._keep())
 
     def _heard(self, news: News) -> None:
         if news is News.FOCUS:
+            self._has_heard = True
             self._attention.focus_moved()
         else:
             self._places.windows_changed()
@@ -86,8 +91,11 @@ class Focus:
         while True:
             await self._places.due.wait()
             self._places.due.clear()
+            knows = self._has_heard
             for key, can in await self._places.refresh(self._sessions.sessions()):
                 self._sessions.focusable(*key, can)
+            if knows:
+                self._is_oriented.set()
             await self._attention.check()
 
     async def _first(self, sessions: list[SessionSnapshot], *, follow: bool = False) -> bool:

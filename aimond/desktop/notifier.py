@@ -1,7 +1,5 @@
-"""Notifications: keeps what the desktop shows equal to what ``core/board.py`` says should be shown.
-
-Speaks to the notification daemon by dbus-fast alone, see docs/notifications.md for why.
-"""
+"""Notifications: keeps what the desktop shows equal to what ``core/board.py`` says should be shown; by dbus-fast alone,
+see docs/notifications.md for why."""
 
 from __future__ import annotations
 
@@ -54,19 +52,17 @@ class Notifier:
         self._board.policy = policy
         if self._timer:
             self._timer.cancel()
-            self._timer = None
-        self.publish(())
+        self._woken()
 
     # -- an output ----------------------------------------------------------------------------------
 
     def publish(self, changes: Sequence[Change]) -> None:
         """Show what is news, and take away what is none any more."""
         self._sync(self._board.take(changes, self._now(), self._is_silent))
-        if self._board.holds:
-            if not self._is_silent(Kind.WAITING):
-                self._sync(self._board.release(self._now(), self._is_silent))
-            else:
-                self._wake_at_the_end_of_quiet_hours()
+        if self._board.holds and self._is_silent(Kind.WAITING):
+            self._wake_at_the_end_of_quiet_hours()
+        elif self._board.holds:
+            self._sync(self._board.release(self._now(), self._is_silent))
 
     async def run(self) -> None:
         """Stay connected."""
@@ -77,6 +73,8 @@ class Notifier:
                     await self._connection()
                     delay = FIRST_RETRY
                 except Exception as error:
+                    if (task := asyncio.current_task()) and task.cancelling():
+                        raise
                     _LOG.debug("notifications: no session bus yet: %s", error)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LAST_RETRY)
@@ -102,7 +100,8 @@ class Notifier:
             bus.disconnect()
 
     async def _take_questions_along(self, server: Server) -> None:
-        """Nobody would take them away any more, and they do not go by themselves."""
+        """Nobody would take them away any more, and they do not go by themselves. What is news and not shown yet is."""
+        self._sync(self._board.hurry(self._now(), self._is_silent))
         if any(shown.is_due for shown in self._shown.values()):
             await asyncio.wait([server.settled()], timeout=1.0)
         numbers = [shown.number for entry, shown in self._shown.items() if entry.kind is Kind.WAITING and shown.number]

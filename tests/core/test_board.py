@@ -102,6 +102,14 @@ def test_another_question_behind_the_answered_one_is_said_in_its_place(wall: Wal
     assert wall.tell(*wall.sessions.details("asks", tool_calls=3)) == 0, "nothing that is shown is different"
 
 
+def test_a_question_whose_window_has_become_known_is_told_anew(wall: Wall) -> None:
+    """There is a button then, that leads to it."""
+    wall.begins("asks")
+    assert wall.waits("asks") == 1
+    assert wall.tell(*wall.sessions.details("asks", can_focus=True)) == 1
+    assert wall.tell(*wall.sessions.details("asks", can_focus=True)) == 0
+
+
 @pytest.mark.parametrize(
     ("apart", "reads"), [(BURST / 1e6, ["2 agents finished"]), (BURST / 1e6 + 1, ["a is done", "b is done"])]
 )

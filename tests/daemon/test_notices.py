@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from aimond.bus.client import Monitor
 from tests.busdaemon import PrivateBus
@@ -48,3 +51,24 @@ async def test_an_inhibition_holds_until_its_caller_is_gone() -> None:
                 assert shown.shown == {}
             await shown.until(lambda: shown.texts == [WAITS.format("web")])
             assert not (await running.reader.properties())["Inhibited"]
+
+
+async def test_a_question_that_outlasts_the_monitor_is_asked_by_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    kept = {"history": {"enabled": True}}
+    with PrivateBus() as bus:
+        async with screen(bus.address) as shown:
+            async with live(bus, kept) as running:
+                await asks(running.reader, "web")
+                await asks(running.reader, "api")
+                await shown.until(lambda: shown.texts == [WAITS.format("web"), WAITS.format("api")])
+                await hook(running.reader, "api", "PostToolUse", tool_name="Bash")
+                await shown.until(lambda: shown.texts == [WAITS.format("web")])
+            assert shown.shown == {}
+            async with live(bus, kept) as running:
+                await shown.until(lambda: shown.texts == [WAITS.format("web")])
+                await hook(running.reader, "web", "PostToolUse", tool_name="Bash")
+                await shown.until(lambda: not shown.shown)
+    assert len(shown.shows) == 3

@@ -130,6 +130,28 @@ async def test_the_first_notice_starts_a_daemon_that_the_bus_can_start(
     assert started.read_text() == "once ", "one that cannot be started is not started for every notice"
 
 
+async def test_what_is_news_at_the_end_is_told_although_nobody_knows_whether_it_is_looked_at(
+    bus: PrivateBus, user: User, source: Standin
+) -> None:
+    async with screen(bus.address) as shown:
+        notifier = Notifier(lambda: bus.address, Policy(), user.desk(), user.now)
+        running = asyncio.ensure_future(notifier.run())
+        told = Story(notifier, source)
+        for name in ("unsure", "seen", "before"):
+            told.begins(name, project=name)
+        told.completes("before")
+        await shown.until(lambda: len(shown.shown) == 1)
+        user.unsure["unsure"] = asyncio.get_running_loop().create_future()
+        user.looks_at.add("seen")
+        told.completes("unsure")
+        told.completes("seen")
+        assert notifier._board.holds
+        running.cancel()
+        await asyncio.wait([running])
+        assert shown.texts == ["2 agents finished | Claude Code in before · 1 min\nClaude Code in unsure · 1 min"]
+        user.unsure["unsure"].set_result(True)
+
+
 async def test_a_question_held_back_is_shown_by_the_next_daemon_only_if_it_may(
     bus: PrivateBus, told: Story, user: User
 ) -> None:

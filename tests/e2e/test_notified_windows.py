@@ -93,3 +93,19 @@ def test_of_panes_only_the_one_in_front_is_looked_at(here: Furnished) -> None:
     until(lambda: here.projects() == ["pane-0"], "it is not the pane behind that is shown")
     here.click("pane-0", "focus")
     until(lambda: here.desk.tmux("display-message", "-p", "-t", "work", "#{window_index}") == "0", "the pane is behind")
+
+
+def test_a_monitor_that_starts_again_knows_the_windows_and_who_still_waits(here: Furnished) -> None:
+    for name in ("behind", "before"):
+        here.desk.terminal(name)
+        here.desk.until(name, CanFocus=True)
+    for name in ("before", "behind"):
+        here.desk.clis[name].prompted()
+        here.desk.clis[name].asks()
+    until(lambda: here.projects() == ["behind"], "it is not the one behind that is shown")
+    here.desk.restart()
+    until(lambda: here.projects() == ["behind"], "it is not asked again of the one behind, and of that alone")
+    for name in ("behind", "before"):
+        here.desk.until(name, CanFocus=True, State="waiting")
+    (shown,) = here.shown()
+    assert set(shown["actions"]) == {"default", "focus", "dismiss"}
