@@ -75,7 +75,8 @@ class Focus:
 
     async def run(self) -> None:
         """Follow the desktop."""
-        asyncio.get_running_loop().call_later(ORIENTATION, self._is_oriented.set)
+        patience = ORIENTATION if self._windows.is_expected else 0
+        asyncio.get_running_loop().call_later(patience, self._is_oriented.set)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._windows.run(self._heard))
             tasks.create_task(self._keep())

@@ -40,6 +40,10 @@ class Sway:
         self._looking: set[asyncio.Task[None]] = set()
 
     @property
+    def is_expected(self) -> bool:
+        return bool(candidates())
+
+    @property
     def known(self) -> dict[int, Window]:
         return self._known
 

@@ -33,6 +33,10 @@ class Windows(Protocol):
     """The windows of a desktop, none while it is away. Nothing raises, and each call ends within a second or so."""
 
     @property
+    def is_expected(self) -> bool:
+        """Whether there may be a desktop to follow."""
+
+    @property
     def known(self) -> Mapping[int, Window]:
         """By id, the oldest first; the titles are as old as the last ``look``."""
 
