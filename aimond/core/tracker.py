@@ -8,7 +8,7 @@ from typing import Any, Final
 from aimond.core import event as ev
 from aimond.core import farewell
 from aimond.core.accounts import MONEY, Accounts
-from aimond.core.change import AttentionNeeded, Change, SessionAdded
+from aimond.core.change import AttentionNeeded, Change, SessionAdded, SessionRemoved
 from aimond.core.evidence import Reason
 from aimond.core.families import Traces
 from aimond.core.hidden import Servants
@@ -219,7 +219,7 @@ class Tracker:
 def _still_matters(change: Change) -> bool:
     if isinstance(change, AttentionNeeded):
         return change.session.state is State.WAITING
-    return isinstance(change, SessionAdded)
+    return isinstance(change, SessionAdded | SessionRemoved)
 
 
 _OF_PROCESSES: Final[dict[type[ev.Event], Callable[[Lives, Any], None]]] = {
