@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from statistics import median
 from typing import Any
 
 import pytest
@@ -42,8 +41,8 @@ def test_a_hundred_thousand_sessions_in_a_minute_are_bounded_and_counted() -> No
     assert {"own", f"s{MANY - 1}"} <= shown
     remembered = sum(("codex", f"s{each}") in tracker.sessions for each in range(MANY))
     assert remembered == MANY - tracker.sessions.dropped <= 256 + GONE_KEPT
-    half = len(took) // 2
-    assert median(took[half:]) < 2 * median(took[:half])
+    half, full = len(took) // 2, 10  # when all that is bounded is full; what else the machine does only adds
+    assert min(took[half:]) < 2 * min(took[full:half])
 
 
 def test_of_the_gone_those_heard_of_last_are_remembered_whenever_they_say_they_ended() -> None:

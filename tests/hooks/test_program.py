@@ -10,7 +10,6 @@ import os
 import pty
 import signal
 import socket
-import statistics
 import subprocess
 import sys
 import termios
@@ -457,7 +456,7 @@ async def test_it_takes_little_longer_than_an_interpreter_that_does_nothing(desk
             )
             for _ in range(15)
         ]
-        ours, bare = (statistics.median(column) for column in zip(*pairs, strict=True))
+        ours, bare = map(min, zip(*pairs, strict=True))  # what else the machine does only adds
         return ours / bare
 
     assert await asyncio.to_thread(ratio) < 2
